@@ -1,0 +1,55 @@
+/* A plan is made once and run often: it decides everything, a run decides nothing and allocates nothing. */
+#ifndef HOURGLASS_PLAN_H
+#define HOURGLASS_PLAN_H
+
+#include <hourglass/tensor.h>
+#include <stdio.h>
+
+typedef struct hg_plan hg_plan;
+
+/* Instruction sets that kernels are compiled for; a plan takes the best that the processor has unless told. */
+typedef enum hg_isa { HG_ISA_BEST, HG_ISA_BASE, HG_ISA_V3, HG_ISA_V4 } hg_isa;
+HG_API hg_isa      hg_isa_best(void);
+HG_API const char *hg_isa_name(hg_isa isa); /* "baseline", "x86-64-v3", "x86-64-v4" */
+/* Name of the kernels that the BLAS library chose, for example "skx". */
+HG_API const char *hg_blas_kernels(void);
+
+typedef struct hg_plan_options {
+    int64_t batch;      /* what HG_BATCH stands for; 1 by default */
+    int     threads;    /* 0: as many as OpenMP would use */
+    hg_isa  isa;        /* HG_ISA_BEST by default; one that the processor lacks is refused */
+    bool    no_fusion;  /* every op a step of its own (to check that fusing changes no bit) */
+    bool    no_reuse;   /* every tensor a buffer of its own */
+    bool    no_folding; /* neither constants folded nor equal ops merged */
+} hg_plan_options;
+
+/* Plans the computation of outputs and of every assignment among them. Returns NULL if the graph holds an error or
+   planning fails; hg_graph_error tells. The graph must outlive the plan, and may grow on. */
+HG_API hg_plan *hg_plan_new(hg_graph *graph, int outputs, hg_tensor *const output[], const hg_plan_options *options);
+HG_API void     hg_plan_free(hg_plan *plan);
+
+/* The memory of an input (to write before a run) or an output (to read after it), in its dtype; NULL for others. Inputs
+   keep their values from run to run. An output that is a parameter, state or constant is where hg_data says. */
+HG_API void *hg_plan_data(hg_plan *plan, const hg_tensor *tensor);
+/* The same with conversion from and to double; count elements. */
+HG_API hg_status hg_plan_write(hg_plan *plan, const hg_tensor *input, const double *values, size_t count);
+HG_API hg_status hg_plan_read(hg_plan *plan, const hg_tensor *output, double *values, size_t count);
+
+/* Runs all steps with one team of threads. Two plans of one graph must not run at the same time if one assigns. */
+HG_API hg_status hg_run(hg_plan *plan);
+
+/* Plans and runs one tensor that needs no written input, and reads it. For exploring. */
+HG_API hg_status hg_eval(hg_tensor *tensor, double *values, size_t count);
+
+typedef struct hg_plan_facts {
+    int64_t batch;
+    int     threads, steps, ops, buffers; /* ops: before fusion; buffers: places in the arena */
+    size_t  arena_bytes;                  /* all that a run touches beside parameters and states, scratch included */
+    size_t  tensor_bytes;                 /* what the arena would be if every tensor were kept */
+    double  flops;                        /* of products and convolutions, 2 per multiply-add */
+} hg_plan_facts;
+HG_API hg_plan_facts hg_plan_describe(const hg_plan *plan);
+/* Steps with their ops, buffers (offset, bytes), parts and flops, as a table. */
+HG_API hg_status hg_plan_print(const hg_plan *plan, FILE *to);
+
+#endif

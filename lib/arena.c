@@ -1,0 +1,200 @@
+/* Places in memory: what lives at the same time lies apart, what does not may share. An elementwise result takes over
+   the place of an input that dies there. */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "plan.h"
+
+static size_t rounded(size_t bytes) { return (bytes + HG_ALIGN - 1) / HG_ALIGN * HG_ALIGN; }
+
+/* The last step that reads a node's memory, by root. */
+static bool last_reads(hg_plan *plan, int **last)
+{
+    *last = hg_plan_alloc(plan, plan->nodes + 1, sizeof **last);
+    if (*last == NULL)
+        return false;
+    for (size_t i = 0; i < plan->nodes; i++)
+        (*last)[i] = plan->node[i].unit;
+    for (size_t i = 0; i < plan->nodes; i++) {
+        const hg_node *n = &plan->node[i];
+        for (int j = 0; hg_node_runs(n) && j < n->t.inputs; j++) {
+            size_t input = hg_node_input_root(n, j)->t.id;
+            if ((*last)[input] < n->unit)
+                (*last)[input] = n->unit;
+        }
+    }
+    for (size_t i = 0; i < plan->nodes; i++)
+        if (plan->node[i].output || plan->node[i].t.op == &hg_input_op)
+            (*last)[plan->node[i].root->t.id] = plan->steps;
+    return true;
+}
+
+/* A member of a group needs memory if another step reads it, or the producer's or an indexed op's way of reading. */
+static void mark_stored(hg_plan *plan)
+{
+    for (size_t i = 0; i < plan->nodes; i++) {
+        hg_node *n = &plan->node[i];
+        bool alone = hg_node_runs(n) && plan->step[n->unit].producer == n;
+        n->stored |= n->output || alone || n->t.op == &hg_input_op || n->t.op->flags & HG_ASSIGN;
+        for (int j = 0; hg_node_runs(n) && j < n->t.inputs; j++) {
+            hg_node *input = hg_node_input_root(n, j);
+            input->stored |= hg_node_runs(input) && input->unit != n->unit;
+        }
+    }
+}
+
+static int new_buffer(hg_plan *plan, size_t bytes, int first, int last)
+{
+    if (plan->options.no_reuse) {
+        first = 0;
+        last = plan->steps;
+    }
+    plan->buffer[plan->buffers] = (hg_buffer){ .bytes = rounded(bytes), .first = first, .last = last };
+    return plan->buffers++;
+}
+
+/* Whether group member n may write over `input`: everything in this step that reads it is elementwise and no later. */
+static bool may_overwrite(const hg_plan *plan, const hg_step *step, int place, const hg_node *input, const int *last)
+{
+    if (!hg_node_runs(input) || input->buffer < 0 || last[input->t.id] != step->node[place]->unit ||
+        hg_node_bytes(input) != hg_node_bytes(step->node[place]))
+        return false;
+    for (int j = 0; step->producer != NULL && j < step->producer->t.inputs; j++)
+        if (hg_node_input_root(step->producer, j) == input)
+            return false;
+    for (int i = 0; i < step->nodes; i++) {
+        const hg_node *reader = step->node[i];
+        for (int j = 0; j < reader->t.inputs; j++)
+            if (hg_node_input_root(reader, j) == input && (i > place || !(reader->t.op->flags & HG_MAP)))
+                return false;
+    }
+    return plan->buffer[input->buffer].last == step->node[place]->unit;
+}
+
+static int take_over(hg_plan *plan, hg_step *step, int place, const int *last)
+{
+    hg_node *n = step->node[place];
+    if (plan->options.no_reuse || !(n->t.op->flags & HG_MAP))
+        return -1;
+    for (int i = 0; i <= place; i++)
+        for (int j = 0; j < step->node[i]->t.inputs; j++) {
+            hg_node *input = hg_node_input_root(step->node[i], j);
+            if (!may_overwrite(plan, step, place, input, last))
+                continue;
+            plan->buffer[input->buffer].last = last[n->t.id];
+            return input->buffer;
+        }
+    return -1;
+}
+
+static bool needs_buffer(const hg_node *n)
+{
+    return n->stored && n->root == n && !(n->t.op->flags & HG_ASSIGN) && n->t.op != &hg_parameter_op &&
+           n->t.op != &hg_constant_op;
+}
+
+static void place_step(hg_plan *plan, int s, const int *last)
+{
+    hg_step *step = &plan->step[s];
+    hg_node *producer = step->producer;
+    step->scratch = -1;
+    if (producer != NULL) {
+        const hg_op *op = producer->t.op;
+        size_t scratch = op->scratch == NULL ? 0 : op->scratch(&producer->t, step->parts);
+        if (scratch > 0)
+            step->scratch = new_buffer(plan, scratch, s, s);
+        producer->buffer = new_buffer(plan, hg_node_bytes(producer), s, last[producer->t.id]);
+    }
+    for (int i = 0; i < step->nodes; i++) {
+        hg_node *n = step->node[i];
+        if (!needs_buffer(n))
+            continue;
+        n->buffer = take_over(plan, step, i, last);
+        if (n->buffer < 0)
+            n->buffer = new_buffer(plan, hg_node_bytes(n), s, last[n->t.id]);
+    }
+}
+
+/* ---- Offsets ------------------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+    const hg_buffer *const *x = a, *const *y = b;
+    if ((*x)->bytes != (*y)->bytes)
+        return (*x)->bytes < (*y)->bytes ? 1 : -1;
+    return (*x > *y) - (*x < *y);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const hg_buffer *const *x = a, *const *y = b;
+    if ((*x)->offset != (*y)->offset)
+        return (*x)->offset < (*y)->offset ? -1 : 1;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Largest first, each into the lowest gap between those alive at the same time. */
+static bool assign_offsets(hg_plan *plan)
+{
+    hg_buffer **order = hg_plan_alloc(plan, (size_t)plan->buffers + 1, sizeof *order);
+    hg_buffer **near = hg_plan_alloc(plan, (size_t)plan->buffers + 1, sizeof *near);
+    if (order == NULL || near == NULL)
+        return false;
+    for (int i = 0; i < plan->buffers; i++)
+        order[i] = &plan->buffer[i];
+    qsort(order, (size_t)plan->buffers, sizeof *order, by_size);
+    for (int i = 0; i < plan->buffers; i++) {
+        hg_buffer *b = order[i];
+        int neighbours = 0;
+        for (int k = 0; k < i; k++)
+            if (order[k]->first <= b->last && b->first <= order[k]->last)
+                near[neighbours++] = order[k];
+        qsort(near, (size_t)neighbours, sizeof *near, by_offset);
+        b->offset = 0;
+        for (int k = 0; k < neighbours && near[k]->offset < b->offset + b->bytes; k++)
+            if (near[k]->offset + near[k]->bytes > b->offset)
+                b->offset = near[k]->offset + near[k]->bytes;
+        if (b->offset + b->bytes > plan->arena_bytes)
+            plan->arena_bytes = b->offset + b->bytes;
+    }
+    return true;
+}
+
+/* ---- The whole ----------------------------------------------------------------------------------------- */
+
+static void choose_parts(hg_plan *plan, hg_step *step)
+{
+    enum { ELEMENTS_WORTH_A_PART = 4096 };
+    int threads = plan->options.threads;
+    if (step->producer != NULL) {
+        const hg_op *op = step->producer->t.op;
+        step->parts = op->parts == NULL ? 1 : op->parts(&step->producer->t, threads);
+    } else {
+        int64_t worth = step->elements / ELEMENTS_WORTH_A_PART;
+        step->parts = worth < 1 ? 1 : worth < threads ? (int)worth : threads;
+    }
+    if (step->parts < 1)
+        step->parts = 1;
+}
+
+bool hg_plan_place(hg_plan *plan)
+{
+    int *last;
+    plan->buffer = hg_plan_alloc(plan, 2 * plan->nodes + 1, sizeof *plan->buffer);
+    if (plan->buffer == NULL || !last_reads(plan, &last))
+        return false;
+    mark_stored(plan);
+    for (size_t i = 0; i < plan->nodes; i++) {
+        hg_node *n = &plan->node[i];
+        if (n->t.op == &hg_input_op)
+            n->buffer = new_buffer(plan, hg_node_bytes(n), 0, plan->steps);
+        if (n->root == n && n->t.op != &hg_parameter_op && n->t.op != &hg_constant_op)
+            plan->tensor_bytes += rounded(hg_node_bytes(n));
+    }
+    for (int s = 0; s < plan->steps; s++) {
+        choose_parts(plan, &plan->step[s]);
+        place_step(plan, s, last);
+    }
+    return assign_offsets(plan);
+}

@@ -1,0 +1,359 @@
+/* From the caller's tensors to nodes: the batch size put in, constants folded, equal ops merged. Only what the outputs
+   need is visited, so dead code never gets in. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan.h"
+
+enum { FOLD_MOST = 4096 }; /* elements of a folded constant */
+
+/* ---- What the outputs need ----------------------------------------------------------------------------- */
+
+/* hg_count needs no values of its input: only its shape. */
+static bool needs_inputs(const hg_tensor *t) { return t->op != &hg_count_op; }
+
+static bool *mark_needed(hg_plan *plan, int outputs, hg_tensor *const output[])
+{
+    bool *needed = hg_plan_alloc(plan, plan->sources, sizeof *needed);
+    if (needed == NULL)
+        return NULL;
+    for (int i = 0; i < outputs; i++)
+        needed[output[i]->id] = true;
+    for (size_t id = plan->sources; id-- > 0;) {
+        const hg_tensor *t = plan->graph->tensors.at[id];
+        for (int i = 0; needed[id] && needs_inputs(t) && i < t->inputs; i++)
+            needed[t->input[i]->id] = true;
+    }
+    return needed;
+}
+
+/* ---- Binding ------------------------------------------------------------------------------------------- */
+
+static bool bind_shape(hg_plan *plan, const hg_tensor *t, hg_shape *shape)
+{
+    char text[HG_TENSOR_TEXT];
+    *shape = t->shape;
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dim[i] < 0 && __builtin_mul_overflow(-shape->dim[i], plan->options.batch, &shape->dim[i])) {
+            hg_fail(&plan->error, HG_BAD_SHAPE, "%s: the batch size is too large", hg_tensor_print(t, text));
+            return false;
+        }
+    int64_t count = hg_shape_count(shape, 1);
+    if (count < 0 || count > INT64_MAX / 16) {
+        hg_fail(&plan->error, HG_BAD_SHAPE, "%s: too many elements at batch size %lld", hg_tensor_print(t, text),
+                (long long)plan->options.batch);
+        return false;
+    }
+    return true;
+}
+
+static hg_node *new_node(hg_plan *plan, const hg_tensor *like)
+{
+    hg_node *n = &plan->node[plan->nodes];
+    *n = (hg_node){ .t = *like, .root = n, .unit = -1, .buffer = -1 };
+    n->t.id = plan->nodes++;
+    return n;
+}
+
+static hg_node *constant_node(hg_plan *plan, hg_node *n)
+{
+    n->t.op = &hg_constant_op;
+    n->t.inputs = 0;
+    n->t.data = hg_plan_alloc(plan, (size_t)hg_elements(&n->t) + 1, hg_dtype_size(n->t.dtype));
+    return n->t.data == NULL ? NULL : n;
+}
+
+static hg_node *bind_count(hg_plan *plan, const hg_tensor *t, hg_node *n)
+{
+    const unsigned axes = *(const unsigned *)t->attr;
+    hg_shape shape;
+    double count = 1;
+    if (!bind_shape(plan, t->input[0], &shape) || constant_node(plan, n) == NULL)
+        return NULL;
+    for (int i = 0; i < shape.rank; i++)
+        if (axes & HG_AXIS(i))
+            count *= (double)shape.dim[i];
+    hg_from_doubles(n->t.dtype, &count, n->t.data, 1);
+    return n;
+}
+
+static hg_node *bind_one(hg_plan *plan, const hg_tensor *t)
+{
+    hg_node *n = new_node(plan, t);
+    n->source = t;
+    if (!bind_shape(plan, t, &n->t.shape))
+        return NULL;
+    if (t->op == &hg_count_op)
+        return bind_count(plan, t, n);
+    n->t.input = hg_plan_alloc(plan, (size_t)t->inputs + 1, sizeof *n->t.input);
+    if (n->t.input == NULL)
+        return NULL;
+    for (int i = 0; i < t->inputs; i++)
+        n->t.input[i] = &plan->of_source[t->input[i]->id]->t;
+    if (t->op->flags & HG_VIEW)
+        n->root = hg_node_input(n, 0)->root;
+    return n;
+}
+
+/* ---- Simplification ------------------------------------------------------------------------------------ */
+
+static bool is_constant(const hg_node *n) { return n->t.op == &hg_constant_op; }
+
+/* The value of a scalar constant repeated to some shape. */
+static bool repeated_constant(const hg_node *n, double *value)
+{
+    if (n->t.op == &hg_expand_op)
+        n = hg_node_input(n, 0)->root;
+    if (!is_constant(n) || n->t.shape.rank != 0 || n->t.dtype == HG_I64)
+        return false;
+    hg_to_doubles(n->t.dtype, n->t.data, value, 1);
+    return true;
+}
+
+/* x times a constant is a scaling, and x times 1 is x: the same bits with less work. */
+static hg_node *simplify_product(hg_plan *plan, hg_node *n)
+{
+    double factor;
+    for (int i = 0; i < 2; i++) {
+        hg_node *x = hg_node_input(n, 1 - i);
+        if (!repeated_constant(hg_node_input(n, i), &factor))
+            continue;
+        if (factor == 1)
+            return x;
+        double *attr = hg_plan_alloc(plan, 1, sizeof *attr);
+        if (attr == NULL)
+            return NULL;
+        *attr = factor;
+        n->t.op = &hg_scale_op;
+        n->t.attr = attr;
+        n->t.input[0] = &x->t;
+        n->t.inputs = 1;
+        return n;
+    }
+    return n;
+}
+
+static bool can_fold(const hg_node *n)
+{
+    if (n->t.inputs == 0 || n->t.op->flags & (HG_RANDOM | HG_ASSIGN | HG_CHEAP) || hg_elements(&n->t) > FOLD_MOST)
+        return false;
+    for (int i = 0; i < n->t.inputs; i++)
+        if (!is_constant(hg_node_input(n, i)->root))
+            return false;
+    return true;
+}
+
+static hg_node *fold(hg_plan *plan, hg_node *n)
+{
+    const hg_kernels *kernels = hg_tensor_kernels(&n->t, plan->options.isa);
+    int parts = n->t.op->parts == NULL ? 1 : n->t.op->parts(&n->t, 1);
+    size_t bytes = n->t.op->scratch == NULL ? 0 : n->t.op->scratch(&n->t, parts);
+    void *scratch = aligned_alloc(HG_ALIGN, (bytes / HG_ALIGN + 1) * HG_ALIGN);
+    const void **in = hg_plan_alloc(plan, (size_t)n->t.inputs, sizeof *in);
+    void *y = hg_plan_alloc(plan, (size_t)hg_elements(&n->t) + 1, hg_dtype_size(n->t.dtype));
+    if (scratch == NULL || in == NULL || y == NULL) {
+        free(scratch);
+        hg_fail(&plan->error, HG_OUT_OF_MEMORY, "out of memory: folding %s", n->t.op->name);
+        return NULL;
+    }
+    for (int i = 0; i < n->t.inputs; i++)
+        in[i] = hg_node_input(n, i)->root->t.data;
+    if (kernels->elements != NULL)
+        kernels->elements(&n->t, 0, hg_elements(&n->t), y, in);
+    else {
+        for (int part = 0; part < parts; part++)
+            kernels->run(&n->t, y, in, scratch, part, parts);
+        if (kernels->combine != NULL)
+            kernels->combine(&n->t, y, in, scratch, parts);
+    }
+    free(scratch);
+    n->t.op = &hg_constant_op;
+    n->t.inputs = 0;
+    n->t.data = y;
+    return n;
+}
+
+/* ---- Merging equal ops --------------------------------------------------------------------------------- */
+
+static bool same_constant(const hg_node *a, const hg_node *b)
+{
+    int64_t count = hg_elements(&a->t);
+    return count <= 64 && memcmp(a->t.data, b->t.data, (size_t)count * hg_dtype_size(a->t.dtype)) == 0;
+}
+
+static bool same_inputs(const hg_node *a, const hg_node *b)
+{
+    bool same = true, crossed = a->t.op->flags & HG_COMMUTATIVE && a->t.inputs == 2;
+    for (int i = 0; i < a->t.inputs; i++) {
+        same &= a->t.input[i] == b->t.input[i];
+        crossed &= a->t.inputs == 2 && a->t.input[i] == b->t.input[1 - i];
+    }
+    return same || crossed;
+}
+
+static bool same_node(const hg_node *a, const hg_node *b)
+{
+    const hg_op *op = a->t.op;
+    if (op != b->t.op || a->t.inputs != b->t.inputs || a->t.dtype != b->t.dtype ||
+        op->flags & (HG_RANDOM | HG_ASSIGN) || !hg_shape_equal(&a->t.shape, &b->t.shape))
+        return false;
+    if (op == &hg_constant_op)
+        return same_constant(a, b);
+    return a->t.inputs > 0 && (op->attr_size == 0 || memcmp(a->t.attr, b->t.attr, op->attr_size) == 0) &&
+           same_inputs(a, b);
+}
+
+static size_t hash_node(const hg_node *n)
+{
+    size_t hash = (size_t)(uintptr_t)n->t.op >> 4;
+    for (int i = 0; i < n->t.inputs; i++) /* a sum, for a commutative op's inputs may stand either way */
+        hash += (n->t.input[i]->id + 1) * (size_t)0x9e3779b1u;
+    return hash ^ (size_t)n->t.shape.rank;
+}
+
+typedef struct table {
+    hg_node **slot;
+    size_t    slots;
+} table;
+
+/* An equal node that exists already, else n itself, which is noted. */
+static hg_node *merge(table *seen, hg_node *n)
+{
+    for (size_t i = hash_node(n) % seen->slots;; i = (i + 1) % seen->slots) {
+        if (seen->slot[i] == NULL)
+            return seen->slot[i] = n;
+        if (same_node(seen->slot[i], n))
+            return seen->slot[i];
+    }
+}
+
+static hg_node *improve(hg_plan *plan, table *seen, hg_node *n)
+{
+    if (plan->options.no_folding)
+        return n;
+    hg_node *better = n->t.op == &hg_mul_op ? simplify_product(plan, n) : n;
+    if (better != n)
+        return better;
+    if (can_fold(n) && n->root == n)
+        better = fold(plan, n);
+    return better == NULL ? NULL : merge(seen, better);
+}
+
+/* ---- The second pass: only live nodes, cheap ones once for each reader --------------------------------- */
+
+/* The cheap node that an elementwise reader's input stands for, to be computed again in the reader's own group. */
+static hg_node *cheap_input(const hg_plan *plan, const hg_node *reader, int input)
+{
+    hg_node *n = hg_node_input_root(reader, input);
+    bool copied = n->t.op->flags & HG_CHEAP && reader->t.op->flags & HG_MAP && !n->output && !plan->options.no_fusion;
+    return copied ? n : NULL;
+}
+
+static size_t mark_live(hg_plan *plan, hg_node *draft, size_t drafts)
+{
+    size_t room = 0;
+    for (size_t i = drafts; i-- > 0;) {
+        hg_node *n = &draft[i];
+        n->live |= n->output;
+        for (int j = 0; n->live && j < n->t.inputs; j++) {
+            hg_node *cheap = cheap_input(plan, n, j);
+            if (cheap == NULL)
+                hg_node_input(n, j)->live = true;
+            else
+                hg_node_input(cheap, 0)->live = true;
+            room += cheap != NULL;
+        }
+        if (n->root != n)
+            n->root->live |= n->live;
+        room += n->live;
+    }
+    return room;
+}
+
+static hg_node *settle_node(hg_plan *plan, hg_node *old, hg_tensor **input)
+{
+    hg_node *n = &plan->node[plan->nodes];
+    *n = *old;
+    n->t.id = plan->nodes++;
+    n->t.input = input;
+    n->root = old->root == old ? n : old->root->moved;
+    for (int i = 0; i < old->t.inputs; i++)
+        if (input[i] == NULL)
+            input[i] = &hg_node_input(old, i)->moved->t;
+    return n;
+}
+
+static bool settle(hg_plan *plan, hg_node *old)
+{
+    hg_tensor **input = hg_plan_alloc(plan, (size_t)old->t.inputs + 1, sizeof *input);
+    for (int i = 0; i < old->t.inputs && input != NULL; i++) {
+        hg_node *cheap = cheap_input(plan, old, i);
+        if (cheap == NULL)
+            continue;
+        hg_tensor **inner = hg_plan_alloc(plan, (size_t)cheap->t.inputs + 1, sizeof *inner);
+        if (inner == NULL)
+            return false;
+        input[i] = &settle_node(plan, cheap, inner)->t;
+    }
+    if (input == NULL)
+        return false;
+    old->moved = settle_node(plan, old, input);
+    return true;
+}
+
+static bool settle_all(hg_plan *plan, hg_node *draft, size_t drafts)
+{
+    size_t room = mark_live(plan, draft, drafts);
+    plan->node = hg_plan_alloc(plan, room + 1, sizeof *plan->node);
+    plan->nodes = 0;
+    if (plan->node == NULL)
+        return false;
+    for (size_t i = 0; i < drafts; i++)
+        if (draft[i].live && !settle(plan, &draft[i]))
+            return false;
+    for (size_t id = 0; id < plan->sources; id++)
+        if (plan->of_source[id] != NULL)
+            plan->of_source[id] = plan->of_source[id]->live ? plan->of_source[id]->moved : NULL;
+    return true;
+}
+
+static size_t count_true(const bool *flags, size_t count)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += flags[i];
+    return found;
+}
+
+bool hg_plan_bind(hg_plan *plan, int outputs, hg_tensor *const output[])
+{
+    plan->sources = plan->graph->tensors.count;
+    bool *needed = mark_needed(plan, outputs, output);
+    if (needed == NULL)
+        return false;
+    size_t room = count_true(needed, plan->sources);
+    table seen = { .slots = 2 * room + 1 };
+    seen.slot = hg_plan_alloc(plan, seen.slots, sizeof *seen.slot);
+    plan->node = hg_plan_alloc(plan, room, sizeof *plan->node);
+    plan->of_source = hg_plan_alloc(plan, plan->sources, sizeof *plan->of_source);
+    if (seen.slot == NULL || plan->node == NULL || plan->of_source == NULL)
+        return false;
+    for (size_t id = 0; id < plan->sources; id++) {
+        if (!needed[id])
+            continue;
+        const hg_tensor *t = plan->graph->tensors.at[id];
+        bool named = t->op == &hg_input_op || t->op == &hg_parameter_op;
+        hg_node *n = bind_one(plan, t);
+        hg_node *kept = n == NULL || named ? n : improve(plan, &seen, n);
+        if (kept == NULL)
+            return false;
+        if (kept != n)
+            plan->nodes--; /* n was the last one made */
+        plan->of_source[id] = kept;
+    }
+    for (int i = 0; i < outputs; i++)
+        plan->of_source[output[i]->id]->output = plan->of_source[output[i]->id]->root->output = true;
+    return settle_all(plan, plan->node, plan->nodes);
+}

@@ -1,0 +1,82 @@
+/* What a plan is, for people: facts and a table. */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "plan.h"
+
+static double step_flops(const hg_step *step)
+{
+    const hg_node *n = step->producer;
+    return n == NULL || n->t.op->flops == NULL ? 0 : n->t.op->flops(&n->t);
+}
+
+hg_plan_facts hg_plan_describe(const hg_plan *plan)
+{
+    hg_plan_facts facts = { .batch = plan->options.batch, .threads = plan->options.threads, .steps = plan->steps,
+                            .ops = plan->ops, .buffers = plan->buffers, .arena_bytes = plan->arena_bytes,
+                            .tensor_bytes = plan->tensor_bytes };
+    for (int s = 0; s < plan->steps; s++)
+        facts.flops += step_flops(&plan->step[s]);
+    return facts;
+}
+
+static void print_operand(const hg_plan *plan, FILE *to, const hg_node *n)
+{
+    char shape[HG_SHAPE_TEXT];
+    fprintf(to, " %s", hg_shape_print(&n->t.shape, shape));
+    n = hg_node_owner(n->root);
+    if (*n->t.name != '\0')
+        fprintf(to, " \"%s\"", n->t.name);
+    else if (n->t.op == &hg_constant_op)
+        fprintf(to, " constant");
+    if (hg_node_runs(n) && !n->stored)
+        fprintf(to, " block %d", n->buffer);
+    else if (n->buffer >= 0)
+        fprintf(to, " @%zu+%zu", plan->buffer[n->buffer].offset, plan->buffer[n->buffer].bytes);
+}
+
+static void print_node(const hg_plan *plan, FILE *to, const hg_node *n, const char *lead)
+{
+    fprintf(to, "%s%-16s", lead, n->t.op->name);
+    print_operand(plan, to, n);
+    for (int i = 0; i < n->t.inputs; i++) {
+        fputs(i == 0 ? "  <- " : ", ", to);
+        print_operand(plan, to, hg_node_input(n, i));
+    }
+    fputc('\n', to);
+}
+
+static void print_step(const hg_plan *plan, FILE *to, int s)
+{
+    const hg_step *step = &plan->step[s];
+    fprintf(to, "%4d  ", s);
+    if (step->parts > 1)
+        fprintf(to, "%d parts  ", step->parts);
+    if (step_flops(step) > 0)
+        fprintf(to, "%.3f Mflop  ", step_flops(step) / 1e6);
+    if (step->scratch >= 0)
+        fprintf(to, "scratch @%zu+%zu  ", plan->buffer[step->scratch].offset, plan->buffer[step->scratch].bytes);
+    if (step->nodes + (step->producer != NULL) > 1)
+        fprintf(to, "%d ops fused", step->nodes + (step->producer != NULL));
+    fputc('\n', to);
+    if (step->producer != NULL)
+        print_node(plan, to, step->producer, "        ");
+    for (int i = 0; i < step->nodes; i++)
+        print_node(plan, to, step->node[i], step->producer != NULL ? "        | " : "        ");
+}
+
+hg_status hg_plan_print(const hg_plan *plan, FILE *to)
+{
+    hg_plan_facts facts = hg_plan_describe(plan);
+    fprintf(to, "plan: batch %lld, %d thread%s, %s, %d ops in %d steps\n", (long long)facts.batch, facts.threads,
+            facts.threads == 1 ? "" : "s", hg_isa_name(plan->options.isa), facts.ops, facts.steps);
+    fprintf(to, "arena: %zu bytes in %d buffers (every tensor kept: %zu bytes); %.3f Mflop in products\n",
+            facts.arena_bytes, facts.buffers, facts.tensor_bytes, facts.flops / 1e6);
+    for (int s = 0; s < plan->steps; s++)
+        print_step(plan, to, s);
+    if (ferror(to))
+        return hg_fail(&plan->graph->error, HG_CANNOT_WRITE, "the plan cannot be printed: %s", strerror(errno));
+    return HG_OK;
+}

@@ -1,0 +1,366 @@
+/* From nodes to steps: elementwise ops that read each other become one group, which runs block by block, behind the
+   product that feeds it where there is one. Then the steps are put in order. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan.h"
+
+typedef struct unit {
+    hg_node **node;
+    int       nodes, room;
+    hg_node  *producer; /* the one node that is neither HG_MAP nor HG_INDEXED */
+    int       stamp;    /* of the last search that came by */
+} unit;
+
+typedef struct fusion {
+    hg_plan *plan;
+    unit    *unit;
+    int      units, stamp;
+    int     *first, *next; /* edges: next[first[i]] ... next[first[i+1] - 1] come after node i */
+    int     *stack;
+} fusion;
+
+static bool is_map(const hg_node *n) { return n->t.op->flags & HG_MAP; }
+static bool is_group_member(const hg_node *n) { return n->t.op->flags & (HG_MAP | HG_INDEXED); }
+
+/* ---- What must come after what ------------------------------------------------------------------------- */
+
+typedef void edge_fn(fusion *f, const hg_node *from, const hg_node *to);
+
+/* Readers come after what they read, and an assignment after every other reader of its target. */
+static void each_edge(fusion *f, edge_fn *edge)
+{
+    hg_plan *plan = f->plan;
+    for (size_t i = 0; i < plan->nodes; i++) {
+        hg_node *n = &plan->node[i];
+        for (int j = 0; hg_node_runs(n) && j < n->t.inputs; j++) {
+            hg_node *from = hg_node_input_root(n, j);
+            if (hg_node_runs(from))
+                edge(f, from, n);
+        }
+    }
+    for (size_t i = 0; i < plan->nodes; i++) {
+        hg_node *assignment = &plan->node[i];
+        if (!(assignment->t.op->flags & HG_ASSIGN))
+            continue;
+        const hg_node *target = hg_node_input_root(assignment, 0);
+        for (size_t k = 0; k < plan->nodes; k++) {
+            hg_node *reader = &plan->node[k];
+            for (int j = 0; reader != assignment && hg_node_runs(reader) && j < reader->t.inputs; j++)
+                if (hg_node_input_root(reader, j) == target)
+                    edge(f, reader, assignment);
+        }
+    }
+}
+
+static void count_edge(fusion *f, const hg_node *from, const hg_node *to)
+{
+    (void)to;
+    f->first[from->t.id + 1]++;
+}
+
+static void note_edge(fusion *f, const hg_node *from, const hg_node *to)
+{
+    int *at = &f->first[from->t.id];
+    f->next[(*at)++] = (int)to->t.id;
+}
+
+static bool note_edges(fusion *f)
+{
+    size_t nodes = f->plan->nodes;
+    f->first = hg_plan_alloc(f->plan, nodes + 2, sizeof *f->first);
+    if (f->first == NULL)
+        return false;
+    each_edge(f, count_edge);
+    for (size_t i = 0; i < nodes; i++)
+        f->first[i + 1] += f->first[i];
+    f->next = hg_plan_alloc(f->plan, (size_t)f->first[nodes] + 1, sizeof *f->next);
+    if (f->next == NULL)
+        return false;
+    each_edge(f, note_edge); /* leaves first[i] where first[i + 1] was */
+    memmove(f->first + 1, f->first, nodes * sizeof *f->first);
+    f->first[0] = 0;
+    return true;
+}
+
+/* Gives every node a rank that no edge goes down; smaller ids first. */
+static bool rank_nodes(fusion *f)
+{
+    hg_plan *plan = f->plan;
+    int nodes = (int)plan->nodes, ranked = 0;
+    int *before = hg_plan_alloc(plan, plan->nodes + 1, sizeof *before);
+    if (before == NULL)
+        return false;
+    for (int e = 0; e < f->first[nodes]; e++)
+        before[f->next[e]]++;
+    for (bool progress = true; progress && ranked < nodes;) {
+        progress = false;
+        for (int i = 0; i < nodes; i++) {
+            if (before[i] != 0)
+                continue;
+            before[i] = -1;
+            plan->node[i].rank = ranked++;
+            progress = true;
+            for (int e = f->first[i]; e < f->first[i + 1]; e++)
+                before[f->next[e]]--;
+        }
+    }
+    if (ranked == nodes)
+        return true;
+    hg_fail(&plan->error, HG_BAD_ARGUMENT, "a tensor reads both the old value of a parameter and its new one, the result of "
+            "hg_assign, which takes the old one's place");
+    return false;
+}
+
+/* ---- Fusing -------------------------------------------------------------------------------------------- */
+
+static bool add_to_unit(fusion *f, unit *u, hg_node *n)
+{
+    if (u->nodes == u->room) {
+        int room = u->room == 0 ? 4 : 2 * u->room;
+        hg_node **node = hg_plan_alloc(f->plan, (size_t)room, sizeof *node);
+        if (node == NULL)
+            return false;
+        memcpy(node, u->node, (size_t)u->nodes * sizeof *node);
+        u->node = node;
+        u->room = room;
+    }
+    u->node[u->nodes++] = n;
+    if (!is_group_member(n))
+        u->producer = n;
+    n->unit = (int)(u - f->unit);
+    return true;
+}
+
+static bool is_contiguous(const hg_plan *plan, const hg_node *n)
+{
+    int64_t begin = 0, end = -1;
+    if (n->t.op->range == NULL || hg_tensor_kernels(&n->t, plan->options.isa)->combine != NULL)
+        return false;
+    n->t.op->range(&n->t, 0, n->t.op->parts == NULL ? 1 : n->t.op->parts(&n->t, plan->options.threads), &begin, &end);
+    return end >= 0;
+}
+
+/* Between members of one unit only elementwise reading is possible: an element needs just its own place. */
+static bool edges_stay_elementwise(const fusion *f, const unit *from, const unit *to)
+{
+    int target = (int)(to - f->unit);
+    for (int i = 0; i < from->nodes; i++) {
+        const hg_node *n = from->node[i];
+        for (int e = f->first[n->t.id]; e < f->first[n->t.id + 1]; e++) {
+            const hg_node *reader = &f->plan->node[f->next[e]];
+            if (reader->unit != target)
+                continue;
+            bool data = false;
+            for (int j = 0; j < reader->t.inputs; j++)
+                data |= hg_node_input_root(reader, j) == n;
+            if (!is_map(reader) || (!data && !is_map(n)))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Whether a path leads from one unit to the other through a third. */
+static bool reaches_around(fusion *f, const unit *from, const unit *to)
+{
+    int source = (int)(from - f->unit), target = (int)(to - f->unit), depth = 0;
+    f->stamp++;
+    f->stack[depth++] = source;
+    f->unit[source].stamp = f->stamp;
+    while (depth > 0) {
+        int at = f->stack[--depth];
+        const unit *u = &f->unit[at];
+        for (int i = 0; i < u->nodes; i++)
+            for (int e = f->first[u->node[i]->t.id]; e < f->first[u->node[i]->t.id + 1]; e++) {
+                int next = f->plan->node[f->next[e]].unit;
+                if (next == target && at != source)
+                    return true;
+                if (next == target || f->unit[next].stamp == f->stamp)
+                    continue;
+                f->unit[next].stamp = f->stamp;
+                f->stack[depth++] = next;
+            }
+    }
+    return false;
+}
+
+static bool can_merge(fusion *f, const unit *a, const unit *b)
+{
+    const hg_node *producer = a->producer != NULL ? a->producer : b->producer;
+    if (a->producer != NULL && b->producer != NULL)
+        return false;
+    if (hg_elements(&a->node[0]->t) != hg_elements(&b->node[0]->t))
+        return false;
+    if (producer != NULL && !is_contiguous(f->plan, producer))
+        return false;
+    return edges_stay_elementwise(f, a, b) && edges_stay_elementwise(f, b, a) && !reaches_around(f, a, b) &&
+           !reaches_around(f, b, a);
+}
+
+static bool merge_into(fusion *f, unit *to, unit *from)
+{
+    for (int i = 0; i < from->nodes; i++)
+        if (!add_to_unit(f, to, from->node[i]))
+            return false;
+    *from = (unit){ 0 };
+    return true;
+}
+
+static bool fuse_inputs(fusion *f, hg_node *n)
+{
+    for (int i = 0; i < n->t.inputs; i++) {
+        hg_node *input = hg_node_input_root(n, i);
+        if (!hg_node_runs(input) || input->unit == n->unit)
+            continue;
+        unit *from = &f->unit[input->unit], *to = &f->unit[n->unit];
+        if (can_merge(f, from, to) && !merge_into(f, from, to))
+            return false;
+    }
+    return true;
+}
+
+static bool make_units(fusion *f)
+{
+    hg_plan *plan = f->plan;
+    f->unit = hg_plan_alloc(plan, plan->nodes + 1, sizeof *f->unit);
+    f->stack = hg_plan_alloc(plan, plan->nodes + 1, sizeof *f->stack);
+    if (f->unit == NULL || f->stack == NULL)
+        return false;
+    for (size_t i = 0; i < plan->nodes; i++)
+        if (hg_node_runs(&plan->node[i]) && !add_to_unit(f, &f->unit[f->units++], &plan->node[i]))
+            return false;
+    plan->ops = f->units;
+    for (size_t i = 0; i < plan->nodes && !plan->options.no_fusion; i++)
+        if (is_map(&plan->node[i]) && !fuse_inputs(f, &plan->node[i]))
+            return false;
+    return true;
+}
+
+/* ---- Order --------------------------------------------------------------------------------------------- */
+
+static int by_rank(const void *a, const void *b)
+{
+    const hg_node *const *x = a, *const *y = b;
+    return ((*x)->rank > (*y)->rank) - ((*x)->rank < (*y)->rank);
+}
+
+typedef struct order {
+    int *waits;   /* by unit: edges from units not yet placed */
+    int *readers; /* by node: units that have yet to read it */
+} order;
+
+/* Bytes that running a unit would add to what is alive, less what it would set free. */
+static double growth(const fusion *f, const order *o, const unit *u)
+{
+    double bytes = 0;
+    for (int i = 0; i < u->nodes; i++) {
+        const hg_node *n = u->node[i];
+        if (o->readers[n->t.id] > 0)
+            bytes += (double)hg_node_bytes(n);
+        for (int j = 0; j < n->t.inputs; j++) {
+            const hg_node *input = hg_node_input_root(n, j);
+            if (hg_node_runs(input) && !input->output && o->readers[input->t.id] == 1)
+                bytes -= (double)hg_node_bytes(input);
+        }
+    }
+    (void)f;
+    return bytes;
+}
+
+static void each_outside_edge(const fusion *f, const unit *u, int *count, int change)
+{
+    for (int i = 0; i < u->nodes; i++)
+        for (int e = f->first[u->node[i]->t.id]; e < f->first[u->node[i]->t.id + 1]; e++) {
+            int to = f->plan->node[f->next[e]].unit;
+            if (&f->unit[to] != u)
+                count[to] += change;
+        }
+}
+
+/* Reads of a node by other units, counted by edge: a fair guess at when it dies. */
+static void count_outside_reads(const fusion *f, const unit *u, int *readers, int change)
+{
+    for (int i = 0; i < u->nodes; i++)
+        for (int j = 0; j < u->node[i]->t.inputs; j++) {
+            const hg_node *input = hg_node_input_root(u->node[i], j);
+            if (hg_node_runs(input) && &f->unit[input->unit] != u)
+                readers[input->t.id] += change;
+        }
+}
+
+/* The unit to run next: one that frees memory if there is one, else the earliest written. */
+static unit *choose(const fusion *f, const order *o)
+{
+    unit *best = NULL;
+    double best_growth = 0;
+    for (int i = 0; i < f->units; i++) {
+        unit *u = &f->unit[i];
+        if (u->nodes == 0 || o->waits[i] != 0)
+            continue;
+        double g = growth(f, o, u);
+        bool earlier = best == NULL || u->node[0]->rank < best->node[0]->rank;
+        bool better = best == NULL || (g > 0 && best_growth > 0 ? earlier : g < best_growth || (g == best_growth && earlier));
+        if (better) {
+            best = u;
+            best_growth = g;
+        }
+    }
+    return best;
+}
+
+static bool order_units(fusion *f)
+{
+    hg_plan *plan = f->plan;
+    order o = { hg_plan_alloc(plan, (size_t)f->units + 1, sizeof(int)), hg_plan_alloc(plan, plan->nodes + 1, sizeof(int)) };
+    int left = 0;
+    plan->step = hg_plan_alloc(plan, (size_t)f->units + 1, sizeof *plan->step);
+    if (o.waits == NULL || o.readers == NULL || plan->step == NULL)
+        return false;
+    for (int i = 0; i < f->units; i++) {
+        unit *u = &f->unit[i];
+        left += u->nodes > 0;
+        qsort(u->node, (size_t)u->nodes, sizeof *u->node, by_rank);
+        each_outside_edge(f, u, o.waits, 1);
+        count_outside_reads(f, u, o.readers, 1);
+    }
+    for (unit *u; left > 0; left--) {
+        u = choose(f, &o);
+        int at = (int)(u - f->unit);
+        hg_step *step = &plan->step[plan->steps++];
+        step->node = u->node;
+        step->nodes = u->nodes;
+        step->producer = u->producer;
+        step->elements = hg_elements(&u->node[0]->t);
+        o.waits[at] = -1;
+        each_outside_edge(f, u, o.waits, -1);
+        count_outside_reads(f, u, o.readers, -1);
+    }
+    return true;
+}
+
+/* From numbers of units to numbers of steps; the producer leaves the list of the group. */
+static void number_steps(hg_plan *plan)
+{
+    for (int s = 0; s < plan->steps; s++) {
+        hg_step *step = &plan->step[s];
+        int kept = 0;
+        for (int i = 0; i < step->nodes; i++) {
+            step->node[i]->unit = s;
+            if (step->node[i] != step->producer)
+                step->node[kept++] = step->node[i];
+        }
+        step->nodes = kept;
+    }
+}
+
+bool hg_plan_fuse(hg_plan *plan)
+{
+    fusion f = { .plan = plan };
+    if (!note_edges(&f) || !rank_nodes(&f) || !make_units(&f) || !order_units(&f))
+        return false;
+    number_steps(plan);
+    return true;
+}

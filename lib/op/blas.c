@@ -1,0 +1,66 @@
+/* The only file that sees BLIS. */
+#include "config.h"
+
+#include <blis.h>
+
+#include <stdlib.h>
+
+#include <hourglass/plan.h>
+
+#include "matmul.h"
+
+/* BLIS picks its kernels by the processor's name, and 0.9 takes newer Xeons for AVX2 machines, at little over half of
+   their speed. It reads its choice from the environment once, so that is set before any thread starts. AMD's
+   processors with AVX-512 are left to BLIS's own choice (zen3), which was measured as fast there, and faster on small
+   products. */
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((constructor)) static void choose_kernels(void)
+{
+    char skx[8];
+    __builtin_cpu_init();
+    if (!__builtin_cpu_is("intel") || !__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl"))
+        return;
+    snprintf(skx, sizeof skx, "%d", (int)BLIS_ARCH_SKX);
+    setenv("BLIS_ARCH_TYPE", skx, 0);
+}
+#endif
+
+const char *hg_blas_kernels(void) { return bli_arch_string(bli_arch_query_id()); }
+
+static rntm_t one_thread(void)
+{
+    rntm_t runtime;
+    bli_rntm_init(&runtime);
+    bli_rntm_set_num_threads(1, &runtime);
+    bli_rntm_disable_l3_sup(&runtime); /* its results depend on where a product is cut */
+    return runtime;
+}
+
+void hg_blas_product_f32(int64_t rows, int64_t columns, int64_t k, const float *a, int64_t a_row, int64_t a_column,
+                         const float *b, int64_t b_row, int64_t b_column, float *c, int64_t c_row)
+{
+    float one = 1, zero = 0;
+    rntm_t runtime = one_thread();
+    bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, rows, columns, k, &one, (float *)a, a_row, a_column,
+                 (float *)b, b_row, b_column, &zero, c, c_row, 1, NULL, &runtime);
+}
+
+void hg_blas_product_f64(int64_t rows, int64_t columns, int64_t k, const double *a, int64_t a_row, int64_t a_column,
+                         const double *b, int64_t b_row, int64_t b_column, double *c, int64_t c_row)
+{
+    double one = 1, zero = 0;
+    rntm_t runtime = one_thread();
+    bli_dgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, rows, columns, k, &one, (double *)a, a_row, a_column,
+                 (double *)b, b_row, b_column, &zero, c, c_row, 1, NULL, &runtime);
+}
+
+void hg_blas_prepare(void)
+{
+    const double a[4] = { 1, 2, 3, 4 };
+    const float  b[4] = { 1, 2, 3, 4 };
+    double c[4];
+    float  d[4];
+    hg_blas_product_f64(2, 2, 2, a, 2, 1, a, 2, 1, c, 2);
+    hg_blas_product_f32(2, 2, 2, b, 2, 1, b, 2, 1, d, 2);
+}

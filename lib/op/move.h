@@ -1,0 +1,35 @@
+/* What the files that move elements share. */
+#ifndef HG_OP_MOVE_H
+#define HG_OP_MOVE_H
+
+#include <hourglass/op.h>
+
+/* Where part `part` of n things begins. */
+static inline int64_t hg_part_begin(int64_t n, int part, int parts)
+{
+    return n / parts * part + n % parts * part / parts;
+}
+
+static inline int64_t hg_smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+#ifndef HG_KERNELS
+
+enum { HG_PARALLEL_FROM = 1 << 14 }; /* elements; to move fewer takes less time than to wake a thread */
+
+static inline int hg_move_parts(const hg_tensor *t, int threads)
+{
+    return hg_elements(t) + hg_elements(hg_tensor_input(t, 0)) < HG_PARALLEL_FROM ? 1 : threads;
+}
+
+#else
+
+static inline void hg_copy(real *y, const real *x, int64_t n) { memcpy(y, x, (size_t)n * sizeof *y); }
+
+static inline void hg_fill(real *y, real value, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = value;
+}
+
+#endif
+#endif

@@ -1,0 +1,393 @@
+/* Ops that make axes go away: sum, argmax, count, and what is composed of them. */
+#ifdef HG_KERNELS
+#include "kernel.h"
+#else
+#include "op.h"
+#endif
+
+#include "move.h"
+
+/* The axes [from, to), which a sum takes at once. */
+typedef struct axis_run {
+    int from, to;
+} axis_run;
+
+/* ---- How a sum is cut: by its shape alone -------------------------------------------------------------- */
+
+enum {
+    COLUMNS = 256,      /* neighbouring results that are summed together */
+    CHUNK = 1 << 14,    /* elements of a piece of a summed axis that is cut */
+    ENOUGH_UNITS = 16,  /* of work, for any number of threads: then the summed axis stays whole */
+    MOST_CUT_PARTS = 64
+};
+
+/* A unit of work is a block of columns, or a chunk of one if the summed axis is cut. */
+typedef struct sum_cut {
+    int64_t outer, summed, inner; /* the input's shape */
+    int64_t blocks;               /* of columns, in inner */
+    int64_t rows, chunks;         /* rows of one chunk of the summed axis; chunks > 1: partial sums go to scratch */
+} sum_cut;
+
+static sum_cut cut_sum(const hg_tensor *t)
+{
+    const axis_run *run = hg_tensor_attr(t);
+    const hg_tensor *x = hg_tensor_input(t, 0);
+    sum_cut c = { .outer = hg_elements_of_axes(x, 0, run->from),
+                  .summed = hg_elements_of_axes(x, run->from, run->to),
+                  .inner = hg_elements_of_axes(x, run->to, hg_tensor_shape(x)->rank),
+                  .chunks = 1 };
+    int64_t width = hg_smaller(c.inner, COLUMNS);
+    c.blocks = (c.inner + COLUMNS - 1) / COLUMNS;
+    c.rows = c.summed;
+    if (c.outer * c.blocks < ENOUGH_UNITS && c.summed * width > CHUNK) {
+        c.rows = CHUNK / width;
+        c.chunks = (c.summed + c.rows - 1) / c.rows;
+    }
+    return c;
+}
+
+static int64_t sum_units(const sum_cut *c) { return c->outer * c->blocks * c->chunks; }
+
+#ifndef HG_KERNELS
+
+/* ---- sum ----------------------------------------------------------------------------------------------- */
+
+static bool sum_infer(hg_tensor *t)
+{
+    const axis_run *run = t->attr;
+    const hg_tensor *x = t->input[0];
+    hg_shape shape = { .rank = x->shape.rank - (run->to - run->from) };
+    if (x->dtype == HG_I64)
+        return hg_infer_fail(t, HG_BAD_DTYPE, "the input must be real");
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = x->shape.dim[i < run->from ? i : i + run->to - run->from];
+    return hg_set_result(t, x->dtype, shape);
+}
+
+static void sum_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[])
+{
+    const axis_run *run = t->attr;
+    (void)wanted;
+    d[0] = hg_expand_like(g, t->input[0], (HG_AXIS(run->to) - 1) & ~(HG_AXIS(run->from) - 1));
+}
+
+static int sum_parts(const hg_tensor *t, int threads)
+{
+    sum_cut c = cut_sum(t);
+    if (c.chunks > 1)
+        return (int)hg_smaller(sum_units(&c), MOST_CUT_PARTS);
+    if (hg_elements(t->input[0]) < HG_PARALLEL_FROM || sum_units(&c) < 1)
+        return 1;
+    return (int)hg_smaller(sum_units(&c), threads);
+}
+
+static size_t sum_scratch(const hg_tensor *t, int parts)
+{
+    sum_cut c = cut_sum(t);
+    (void)parts;
+    return c.chunks > 1 ? (size_t)(c.chunks * c.outer * c.inner) * hg_dtype_size(t->dtype) : 0;
+}
+
+const hg_op hg_sum_op = { .name = "sum", .min_inputs = 1, .max_inputs = 1, .attr_size = sizeof(axis_run),
+                          .infer = sum_infer, .vjp = sum_vjp, .parts = sum_parts, .scratch = sum_scratch,
+                          HG_VARIANTS(sum) };
+
+/* The axes that x has of those asked for. Only HG_ALL_AXES may name more. */
+static bool own_axes(const char *op, const hg_tensor *x, unsigned *axes)
+{
+    char text[HG_SHAPE_TEXT];
+    unsigned own = HG_AXIS(x->shape.rank) - 1;
+    if (*axes != HG_ALL_AXES && (*axes & ~own) != 0) {
+        int axis = 0;
+        while (!(*axes & ~own & HG_AXIS(axis)))
+            axis++;
+        hg_graph_fail(x->graph, HG_BAD_SHAPE, "%s(%s): there is no axis %d", op, hg_shape_print(&x->shape, text), axis);
+        return false;
+    }
+    *axes &= own;
+    return true;
+}
+
+/* The last run of neighbouring axes before axis `end`; from = to = 0: there is none. */
+static axis_run last_run(unsigned axes, int end)
+{
+    axis_run run = { .to = end };
+    while (run.to > 0 && !(axes & HG_AXIS(run.to - 1)))
+        run.to--;
+    run.from = run.to;
+    while (run.from > 0 && axes & HG_AXIS(run.from - 1))
+        run.from--;
+    return run;
+}
+
+static hg_tensor *sum_over(hg_tensor *x, unsigned axes)
+{
+    int rank = x->shape.rank;
+    for (axis_run run = last_run(axes, rank); run.to > 0; run = last_run(axes, run.from))
+        x = hg_apply(&hg_sum_op, 1, &x, &run);
+    return x;
+}
+
+hg_tensor *hg_sum(hg_tensor *x, unsigned axes)
+{
+    return x == NULL || !own_axes("sum", x, &axes) ? NULL : sum_over(x, axes);
+}
+
+/* ---- count, mean --------------------------------------------------------------------------------------- */
+
+static bool count_infer(hg_tensor *t) { return hg_set_result(t, t->graph->dtype, HG_SCALAR); }
+
+const hg_op hg_count_op = { .name = "count", .min_inputs = 1, .max_inputs = 1, .flags = HG_NO_VJP,
+                            .attr_size = sizeof(unsigned), .infer = count_infer };
+
+/* The count of x's elements along its own axes, as a number if it is one: true. */
+static bool numeric_count(const hg_tensor *x, unsigned axes, double *number)
+{
+    hg_symbolic count;
+    hg_shape_symbolic(&x->shape, axes, &count);
+    *number = (double)count.coefficient;
+    return count.power == 0;
+}
+
+hg_tensor *hg_count(hg_tensor *x, unsigned axes)
+{
+    double number;
+    if (x == NULL || !own_axes("count", x, &axes))
+        return NULL;
+    return numeric_count(x, axes, &number) ? hg_scalar(x->graph, number) : hg_apply(&hg_count_op, 1, &x, &axes);
+}
+
+hg_tensor *hg_mean(hg_tensor *x, unsigned axes)
+{
+    char text[HG_SHAPE_TEXT];
+    double number;
+    if (x == NULL || !own_axes("mean", x, &axes))
+        return NULL;
+    if (!numeric_count(x, axes, &number))
+        return hg_div(sum_over(x, axes), hg_count(x, axes));
+    if (number == 0)
+        return hg_graph_fail(x->graph, HG_BAD_SHAPE, "mean(%s): there is no mean of no elements",
+                             hg_shape_print(&x->shape, text));
+    return hg_scale(sum_over(x, axes), 1 / number);
+}
+
+/* ---- argmax, max --------------------------------------------------------------------------------------- */
+
+static bool argmax_infer(hg_tensor *t)
+{
+    const int axis = *(const int *)t->attr;
+    const hg_tensor *x = t->input[0];
+    hg_shape shape = x->shape;
+    if (x->dtype == HG_I64)
+        return hg_infer_fail(t, HG_BAD_DTYPE, "the input must be real");
+    if (axis < 0 || axis >= shape.rank)
+        return hg_infer_fail(t, HG_BAD_SHAPE, "there is no axis %d", axis);
+    if (shape.dim[axis] == 0)
+        return hg_infer_fail(t, HG_BAD_SHAPE, "axis %d has no elements", axis);
+    shape.dim[axis] = 1;
+    return hg_set_result(t, HG_I64, shape);
+}
+
+const hg_op hg_argmax_op = { .name = "argmax", .min_inputs = 1, .max_inputs = 1, .flags = HG_NO_VJP,
+                             .attr_size = sizeof(int), .infer = argmax_infer, .parts = hg_move_parts,
+                             HG_VARIANTS(argmax) };
+
+hg_tensor *hg_argmax(hg_tensor *x, int axis) { return hg_apply(&hg_argmax_op, 1, &x, &axis); }
+
+/* x with the axes brought together behind the first of them. */
+static hg_tensor *gather_axes(hg_tensor *x, unsigned axes, int first)
+{
+    int order[HG_MAX_RANK], placed = 0;
+    for (int i = 0; i < first; i++)
+        order[placed++] = i;
+    for (int i = first; i < x->shape.rank; i++)
+        if (axes & HG_AXIS(i))
+            order[placed++] = i;
+    for (int i = first; i < x->shape.rank; i++)
+        if (!(axes & HG_AXIS(i)))
+            order[placed++] = i;
+    return hg_permute(x, order);
+}
+
+/* x with `count` axes from `first` on made one of `length`. */
+static hg_tensor *merge_axes(hg_tensor *x, int first, int count, int64_t length)
+{
+    hg_shape shape = { .rank = x->shape.rank - count + 1 };
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = i < first ? x->shape.dim[i] : i == first ? length : x->shape.dim[i + count - 1];
+    return hg_reshape(x, shape);
+}
+
+hg_tensor *hg_max(hg_tensor *x, unsigned axes)
+{
+    char text[HG_SHAPE_TEXT];
+    hg_symbolic length;
+    if (x == NULL || !own_axes("max", x, &axes))
+        return NULL;
+    if (axes == 0)
+        return x;
+    hg_shape_symbolic(&x->shape, axes, &length);
+    if (length.power > 1)
+        return hg_graph_fail(x->graph, HG_BAD_SHAPE, "max(%s): several of the axes are multiples of HG_BATCH; take "
+                             "them one at a time", hg_shape_print(&x->shape, text));
+    int first = 0, count = __builtin_popcount(axes);
+    while (!(axes & HG_AXIS(first)))
+        first++;
+    x = gather_axes(x, axes, first);
+    x = x == NULL ? NULL : merge_axes(x, first, count, length.power == 1 ? -length.coefficient : length.coefficient);
+    hg_tensor *most = hg_gather(x, hg_argmax(x, first), first);
+    if (most == NULL)
+        return NULL;
+    hg_shape shape = { .rank = most->shape.rank - 1 };
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = most->shape.dim[i < first ? i : i + 1];
+    return hg_reshape(most, shape);
+}
+
+#else
+
+/* ---- Sums: pairwise above a size, so that the error hardly grows with the count ------------------------- */
+
+enum {
+    LANES = 32,       /* running sums of a row, on every instruction set */
+    LEAF_ROW = 4096,  /* elements summed straight on, LANES at a time */
+    LEAF_ROWS = 128,  /* rows of columns likewise */
+    ROWS_AT_ONCE = 8
+};
+
+static real sum_leaf(const real *x, int64_t n)
+{
+    real lane[LANES] = { 0 };
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] += x[i + l];
+    for (int l = 0; i + l < n; l++)
+        lane[l] += x[i + l];
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    return lane[0];
+}
+
+static real sum_row(const real *x, int64_t n)
+{
+    if (n <= LEAF_ROW)
+        return sum_leaf(x, n);
+    int64_t half = (n / 2 + LEAF_ROW - 1) / LEAF_ROW * LEAF_ROW;
+    return sum_row(x, half) + sum_row(x + half, n - half);
+}
+
+static void add_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride, int columns)
+{
+    int64_t r = 0;
+    for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE) {
+        const real *a = x + r * stride, *b = a + 2 * stride, *c = b + 2 * stride, *d = c + 2 * stride;
+#pragma omp simd
+        for (int j = 0; j < columns; j++)
+            sum[j] += ((a[j] + a[j + stride]) + (b[j] + b[j + stride])) +
+                      ((c[j] + c[j + stride]) + (d[j] + d[j + stride]));
+    }
+    for (; r < rows; r++)
+#pragma omp simd
+        for (int j = 0; j < columns; j++)
+            sum[j] += x[r * stride + j];
+}
+
+/* Sums of up to COLUMNS columns. */
+static void sum_columns(real *sum, const real *x, int64_t rows, int64_t stride, int columns)
+{
+    if (rows <= LEAF_ROWS) {
+        memset(sum, 0, (size_t)columns * sizeof *sum);
+        add_rows(sum, x, rows, stride, columns);
+        return;
+    }
+    real second[COLUMNS];
+    int64_t half = (rows / 2 + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE * ROWS_AT_ONCE;
+    sum_columns(sum, x, half, stride, columns);
+    sum_columns(second, x + half * stride, rows - half, stride, columns);
+    add_rows(sum, second, 1, columns, columns);
+}
+
+static void sum_run(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
+{
+    const sum_cut c = cut_sum(t);
+    const real *x = in[0];
+    real *to = c.chunks > 1 ? scratch : y;
+    for (int64_t unit = hg_part_begin(sum_units(&c), part, parts); unit < hg_part_begin(sum_units(&c), part + 1, parts);
+         unit++) {
+        int64_t block = unit % c.blocks, outer = unit / c.blocks % c.outer, chunk = unit / c.blocks / c.outer;
+        int64_t row = chunk * c.rows, rows = hg_smaller(c.rows, c.summed - row), column = block * COLUMNS;
+        const real *from = x + (outer * c.summed + row) * c.inner + column;
+        real *sum = to + (chunk * c.outer + outer) * c.inner + column;
+        if (c.inner == 1)
+            *sum = sum_row(from, rows);
+        else
+            sum_columns(sum, from, rows, c.inner, (int)hg_smaller(COLUMNS, c.inner - column));
+    }
+}
+
+static void sum_combine(const hg_tensor *t, void *y, const void *const in[], void *scratch, int parts)
+{
+    const sum_cut c = cut_sum(t);
+    const int64_t results = c.outer * c.inner;
+    (void)in;
+    (void)parts;
+    for (int64_t i = 0; c.chunks > 1 && i < results; i += COLUMNS)
+        sum_columns((real *)y + i, (const real *)scratch + i, c.chunks, results, (int)hg_smaller(COLUMNS, results - i));
+}
+
+const hg_kernels OP(sum) = { .run = sum_run, .combine = sum_combine };
+
+/* ---- argmax -------------------------------------------------------------------------------------------- */
+
+/* The largest of some neighbouring columns so far, and where. */
+typedef struct best {
+    real    value[COLUMNS];
+    integer place[COLUMNS];
+} best;
+
+static void see_row(best *b, const real *x, integer row, int columns)
+{
+#pragma omp simd
+    for (int j = 0; j < columns; j++) {
+        bool larger = x[j] > b->value[j], first_nan = (x[j] != x[j]) & (b->value[j] == b->value[j]);
+        b->value[j] = (larger | first_nan) ? x[j] : b->value[j];
+        b->place[j] = (larger | first_nan) ? row : b->place[j];
+    }
+}
+
+/* Rows are seen in runs that an `integer` can count. */
+static void argmax_columns(int64_t *y, const real *x, int64_t rows, int64_t stride, int columns)
+{
+    best b;
+    memcpy(b.value, x, (size_t)columns * sizeof *x);
+    memset(y, 0, (size_t)columns * sizeof *y);
+    for (int64_t start = 0; start < rows; start += INT32_MAX) {
+        memset(b.place, -1, (size_t)columns * sizeof *b.place);
+        for (int64_t r = 0; r < hg_smaller(rows - start, INT32_MAX); r++)
+            see_row(&b, x + (start + r) * stride, (integer)r, columns);
+        for (int j = 0; j < columns; j++)
+            if (b.place[j] >= 0)
+                y[j] = start + b.place[j];
+    }
+}
+
+static void argmax_run(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
+{
+    const int axis = *(const int *)hg_tensor_attr(t);
+    const hg_tensor *x = hg_tensor_input(t, 0);
+    const int64_t rows = hg_tensor_shape(x)->dim[axis], results = hg_elements(t);
+    const int64_t inner = hg_elements_of_axes(x, axis + 1, hg_tensor_shape(x)->rank);
+    int64_t i = hg_part_begin(results, part, parts), end = hg_part_begin(results, part + 1, parts);
+    (void)scratch;
+    for (int columns; i < end; i += columns) {
+        int64_t column = i % inner;
+        columns = (int)hg_smaller(hg_smaller(COLUMNS, inner - column), end - i);
+        argmax_columns((int64_t *)y + i, (const real *)in[0] + i / inner * rows * inner + column, rows, inner, columns);
+    }
+}
+
+const hg_kernels OP(argmax) = { .run = argmax_run };
+
+#endif

@@ -1,0 +1,112 @@
+/* The inside of plans. Nodes are tensors bound to a batch size; steps are what runs between two barriers.
+   bind.c makes the nodes, fuse.c the steps and their order, arena.c the places in memory, run.c runs. */
+#ifndef HG_PLAN_H
+#define HG_PLAN_H
+
+#include <hourglass/plan.h>
+
+#include "op/op.h"
+#include "tensor.h"
+
+enum { HG_BLOCK = 1024, HG_ALIGN = 64 }; /* elements that a fused group computes at once; bytes */
+enum { HG_MOST_GROUP_INPUTS = 8 };
+
+typedef struct hg_node {
+    hg_tensor       t;       /* bound: dimensions are numbers, inputs are nodes. First, so that a tensor is its node */
+    const hg_tensor *source; /* the caller's tensor; NULL for nodes that planning made */
+    struct hg_node *root;    /* for a view: the node whose memory it shares; else itself */
+    int             unit;    /* the step that computes it, -1 for leaves and views */
+    bool            output;  /* asked for by the caller */
+    bool            live;    /* an output needs it */
+    bool            stored;  /* lives in memory, not only in a group's blocks */
+    int             rank;    /* place in an order that keeps data and assignments right */
+    int             buffer;  /* -1: none */
+    struct hg_node *moved;   /* where binding's second pass put it */
+} hg_node;
+
+/* A place in the arena, alive from step `first` to step `last`. */
+typedef struct hg_buffer {
+    size_t bytes, offset;
+    int    first, last;
+} hg_buffer;
+
+/* Where a group's instruction reads or writes. */
+typedef struct hg_operand {
+    char  *base;
+    size_t size; /* bytes of an element where it moves with the position; 0: the whole tensor, or a block */
+    bool   block; /* relative to the thread's blocks: base is an offset */
+} hg_operand;
+
+typedef struct hg_instruction {
+    const hg_tensor *t;
+    hg_elements_fn  *elements;
+    hg_operand       output;
+    hg_operand      *input;
+} hg_instruction;
+
+/* One producer (an op that is no HG_MAP or HG_INDEXED), or a group of elementwise ops, or a producer with the group
+   that follows it part by part. */
+typedef struct hg_step {
+    hg_node        *producer; /* NULL: none */
+    hg_node       **node;     /* the group, in order */
+    int             nodes;
+    int             parts;
+    int64_t         elements; /* of each tensor of the group */
+    const hg_kernels *kernels; /* of the producer */
+    const void    **input;    /* of the producer */
+    void           *output;
+    int             scratch;  /* its buffer, -1: none */
+    void           *scratch_memory;
+    hg_instruction *instruction;
+} hg_step;
+
+struct hg_plan {
+    hg_graph  *graph;
+    hg_plan_options options;
+    hg_node   *node; /* in topological order, apart from what assignments ask for */
+    size_t     nodes;
+    hg_node  **of_source; /* by the id of the caller's tensor */
+    size_t     sources;
+    hg_step   *step;
+    int        steps, ops;
+    hg_buffer *buffer;
+    int        buffers;
+    char      *arena;
+    size_t     arena_bytes, tensor_bytes, blocks_offset, blocks_bytes; /* blocks: one thread's share */
+    void     **owned; /* everything else to free */
+    size_t     owned_count, owned_room;
+    hg_error   error;
+};
+
+/* Zeroed memory that lives as long as the plan; NULL with the error latched. */
+void *hg_plan_alloc(hg_plan *plan, size_t count, size_t size);
+
+bool hg_plan_bind(hg_plan *plan, int outputs, hg_tensor *const output[]);
+bool hg_plan_fuse(hg_plan *plan);
+bool hg_plan_place(hg_plan *plan);
+bool hg_plan_compile(hg_plan *plan);
+
+void *hg_node_address(const hg_plan *plan, hg_node *n);
+
+static inline hg_node *hg_node_of(const hg_tensor *t) { return (hg_node *)t; }
+static inline hg_node *hg_node_input(const hg_node *n, int i) { return hg_node_of(n->t.input[i]); }
+static inline hg_node *hg_node_input_root(const hg_node *n, int i) { return hg_node_of(n->t.input[i])->root; }
+/* Leaves and views are computed by no step. */
+static inline bool hg_node_runs(const hg_node *n)
+{
+    const hg_op *op = n->t.op;
+    return op != &hg_input_op && op != &hg_parameter_op && op != &hg_constant_op && !(op->flags & HG_VIEW);
+}
+/* An assignment writes where its target lies. */
+static inline hg_node *hg_node_owner(hg_node *n)
+{
+    while (n->t.op->flags & HG_ASSIGN)
+        n = hg_node_input_root(n, 0);
+    return n;
+}
+static inline size_t hg_node_bytes(const hg_node *n)
+{
+    return (size_t)hg_elements(&n->t) * hg_dtype_size(n->t.dtype);
+}
+
+#endif
