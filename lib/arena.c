@@ -8,25 +8,33 @@
 
 static size_t rounded(size_t bytes) { return (bytes + HG_ALIGN - 1) / HG_ALIGN * HG_ALIGN; }
 
-/* The last step that reads a node's memory, by root. */
+/* The phase after which nothing reads the result of a step's op. */
+static int done_in(const hg_plan *plan, const hg_node *reader)
+{
+    const hg_step *step = &plan->step[reader->unit];
+    return step->phase + (step->combined_later && step->producer == reader);
+}
+
+/* The last phase that reads a node's memory, by root. */
 static bool last_reads(hg_plan *plan, int **last)
 {
     *last = hg_plan_alloc(plan, plan->nodes + 1, sizeof **last);
     if (*last == NULL)
         return false;
     for (size_t i = 0; i < plan->nodes; i++)
-        (*last)[i] = plan->node[i].unit;
+        if (hg_node_runs(&plan->node[i]))
+            (*last)[i] = done_in(plan, &plan->node[i]);
     for (size_t i = 0; i < plan->nodes; i++) {
         const hg_node *n = &plan->node[i];
         for (int j = 0; hg_node_runs(n) && j < n->t.inputs; j++) {
             size_t input = hg_node_input_root(n, j)->t.id;
-            if ((*last)[input] < n->unit)
-                (*last)[input] = n->unit;
+            if ((*last)[input] < done_in(plan, n))
+                (*last)[input] = done_in(plan, n);
         }
     }
     for (size_t i = 0; i < plan->nodes; i++)
         if (plan->node[i].output || plan->node[i].t.op == &hg_input_op)
-            (*last)[plan->node[i].root->t.id] = plan->steps;
+            (*last)[plan->node[i].root->t.id] = plan->phases;
     return true;
 }
 
@@ -48,28 +56,43 @@ static int new_buffer(hg_plan *plan, size_t bytes, int first, int last)
 {
     if (plan->options.no_reuse) {
         first = 0;
-        last = plan->steps;
+        last = plan->phases;
     }
     plan->buffer[plan->buffers] = (hg_buffer){ .bytes = rounded(bytes), .first = first, .last = last };
     return plan->buffers++;
 }
 
-/* Whether group member n may write over `input`: everything in this step that reads it is elementwise and no later. */
+/* How often a phase reads a node. */
+static int reads_in_phase(const hg_plan *plan, const hg_node *input, int phase)
+{
+    int reads = 0;
+    for (int s = 0; s < plan->steps; s++) {
+        const hg_step *step = &plan->step[s];
+        if (step->phase != phase)
+            continue;
+        for (int i = 0; i < step->nodes; i++)
+            reads += hg_reads_of(step->node[i], input);
+        if (step->producer != NULL)
+            reads += hg_reads_of(step->producer, input);
+    }
+    return reads;
+}
+
+/* Whether the group member at `place` may write over `input`: nothing else in the phase reads it but elementwise members
+   of the same group that are no later. */
 static bool may_overwrite(const hg_plan *plan, const hg_step *step, int place, const hg_node *input, const int *last)
 {
-    if (!hg_node_runs(input) || input->buffer < 0 || last[input->t.id] != step->node[place]->unit ||
-        hg_node_bytes(input) != hg_node_bytes(step->node[place]))
+    if (!hg_node_runs(input) || input->buffer < 0 || last[input->t.id] != step->phase ||
+        plan->buffer[input->buffer].last != step->phase || hg_node_bytes(input) != hg_node_bytes(step->node[place]))
         return false;
-    for (int j = 0; step->producer != NULL && j < step->producer->t.inputs; j++)
-        if (hg_node_input_root(step->producer, j) == input)
+    int reads = 0;
+    for (int i = 0; i <= place; i++) {
+        int here = hg_reads_of(step->node[i], input);
+        if (here > 0 && !(step->node[i]->t.op->flags & HG_MAP))
             return false;
-    for (int i = 0; i < step->nodes; i++) {
-        const hg_node *reader = step->node[i];
-        for (int j = 0; j < reader->t.inputs; j++)
-            if (hg_node_input_root(reader, j) == input && (i > place || !(reader->t.op->flags & HG_MAP)))
-                return false;
+        reads += here;
     }
-    return plan->buffer[input->buffer].last == step->node[place]->unit;
+    return reads == reads_in_phase(plan, input, step->phase);
 }
 
 static int take_over(hg_plan *plan, hg_step *step, int place, const int *last)
@@ -94,17 +117,15 @@ static bool needs_buffer(const hg_node *n)
            n->t.op != &hg_constant_op;
 }
 
-static void place_step(hg_plan *plan, int s, const int *last)
+static void place_step(hg_plan *plan, hg_step *step, const int *last)
 {
-    hg_step *step = &plan->step[s];
     hg_node *producer = step->producer;
-    step->scratch = -1;
     if (producer != NULL) {
         const hg_op *op = producer->t.op;
         size_t scratch = op->scratch == NULL ? 0 : op->scratch(&producer->t, step->parts);
         if (scratch > 0)
-            step->scratch = new_buffer(plan, scratch, s, s);
-        producer->buffer = new_buffer(plan, hg_node_bytes(producer), s, last[producer->t.id]);
+            step->scratch = new_buffer(plan, scratch, step->phase, done_in(plan, producer));
+        producer->buffer = new_buffer(plan, hg_node_bytes(producer), step->phase, last[producer->t.id]);
     }
     for (int i = 0; i < step->nodes; i++) {
         hg_node *n = step->node[i];
@@ -112,7 +133,7 @@ static void place_step(hg_plan *plan, int s, const int *last)
             continue;
         n->buffer = take_over(plan, step, i, last);
         if (n->buffer < 0)
-            n->buffer = new_buffer(plan, hg_node_bytes(n), s, last[n->t.id]);
+            n->buffer = new_buffer(plan, hg_node_bytes(n), step->phase, last[n->t.id]);
     }
 }
 
@@ -163,21 +184,6 @@ static bool assign_offsets(hg_plan *plan)
 
 /* ---- The whole ----------------------------------------------------------------------------------------- */
 
-static void choose_parts(hg_plan *plan, hg_step *step)
-{
-    enum { ELEMENTS_WORTH_A_PART = 4096 };
-    int threads = plan->options.threads;
-    if (step->producer != NULL) {
-        const hg_op *op = step->producer->t.op;
-        step->parts = op->parts == NULL ? 1 : op->parts(&step->producer->t, threads);
-    } else {
-        int64_t worth = step->elements / ELEMENTS_WORTH_A_PART;
-        step->parts = worth < 1 ? 1 : worth < threads ? (int)worth : threads;
-    }
-    if (step->parts < 1)
-        step->parts = 1;
-}
-
 bool hg_plan_place(hg_plan *plan)
 {
     int *last;
@@ -188,13 +194,11 @@ bool hg_plan_place(hg_plan *plan)
     for (size_t i = 0; i < plan->nodes; i++) {
         hg_node *n = &plan->node[i];
         if (n->t.op == &hg_input_op)
-            n->buffer = new_buffer(plan, hg_node_bytes(n), 0, plan->steps);
+            n->buffer = new_buffer(plan, hg_node_bytes(n), 0, plan->phases);
         if (n->root == n && n->t.op != &hg_parameter_op && n->t.op != &hg_constant_op)
             plan->tensor_bytes += rounded(hg_node_bytes(n));
     }
-    for (int s = 0; s < plan->steps; s++) {
-        choose_parts(plan, &plan->step[s]);
-        place_step(plan, s, last);
-    }
+    for (int s = 0; s < plan->steps; s++)
+        place_step(plan, &plan->step[s], last);
     return assign_offsets(plan);
 }

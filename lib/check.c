@@ -170,9 +170,9 @@ static hg_status add_leaves(check *c, const hg_tensor *loss)
 
 /* ---- Running ------------------------------------------------------------------------------------------- */
 
-static void restore_stored(const check *c)
+static void restore_assigned(const check *c)
 {
-    for (size_t i = 0; i < c->leaves; i++)
+    for (size_t i = 0; c->assigns && i < c->leaves; i++)
         if (hg_data(c->leaf[i].tensor) != NULL)
             hg_write(c->leaf[i].tensor, c->leaf[i].values, (size_t)c->leaf[i].count);
 }
@@ -197,8 +197,7 @@ static double *place_of(const check *c, hg_plan *p, const hg_tensor *t)
 
 static hg_status evaluate(check *c, hg_plan *p, const hg_tensor *value, double *place, double at, double *result)
 {
-    if (c->assigns)
-        restore_stored(c);
+    restore_assigned(c);
     *place = at;
     hg_status status = hg_run(p);
     return status == HG_OK ? hg_plan_read(p, value, result, 1) : status;
@@ -260,12 +259,12 @@ static hg_status check_tensor(check *c, int order, hg_plan *p, const hg_tensor *
 static hg_status compare(check *c, int order, hg_tensor *value, hg_tensor *const derivative[])
 {
     hg_plan *values = plan(c, 1, &value), *derivatives = plan(c, c->count, derivative);
+    restore_assigned(c);
     hg_status status = values == NULL || derivatives == NULL ? hg_graph_status(c->graph) : hg_run(derivatives);
     for (int i = 0; status == HG_OK && i < c->count; i++) {
         int64_t count = hg_shape_count(hg_tensor_shape(c->wrt[i]), c->options.batch);
         double *analytic = malloc(((size_t)count + 1) * sizeof *analytic);
         status = analytic == NULL ? out_of_memory(c) : hg_plan_read(derivatives, derivative[i], analytic, (size_t)count);
-        restore_stored(c);
         if (status == HG_OK)
             status = check_tensor(c, order, values, value, c->wrt[i], analytic, count);
         free(analytic);
@@ -388,7 +387,7 @@ hg_status hg_gradcheck(hg_tensor *loss, int count, hg_tensor *const wrt[], const
         status = add_leaves(&c, loss);
     if (status == HG_OK)
         status = check_orders(&c, loss);
-    restore_stored(&c);
+    restore_assigned(&c);
     for (size_t i = 0; i < c.leaves; i++)
         free(c.leaf[i].values);
     free(c.leaf);

@@ -26,9 +26,8 @@ static int take_block(blocks *b)
 static bool read_later(const hg_step *step, int place, const hg_node *n)
 {
     for (int i = place + 1; i < step->nodes; i++)
-        for (int j = 0; j < step->node[i]->t.inputs; j++)
-            if (hg_node_input_root(step->node[i], j) == n)
-                return true;
+        if (hg_reads_of(step->node[i], n) > 0)
+            return true;
     return false;
 }
 

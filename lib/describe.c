@@ -14,7 +14,7 @@ static double step_flops(const hg_step *step)
 
 hg_plan_facts hg_plan_describe(const hg_plan *plan)
 {
-    hg_plan_facts facts = { .batch = plan->options.batch, .threads = plan->options.threads, .steps = plan->steps,
+    hg_plan_facts facts = { .batch = plan->options.batch, .threads = plan->options.threads, .steps = plan->steps, .phases = plan->phases,
                             .ops = plan->ops, .buffers = plan->buffers, .arena_bytes = plan->arena_bytes,
                             .tensor_bytes = plan->tensor_bytes };
     for (int s = 0; s < plan->steps; s++)
@@ -48,10 +48,45 @@ static void print_node(const hg_plan *plan, FILE *to, const hg_node *n, const ch
     fputc('\n', to);
 }
 
+/* Bytes of the tensors in memory that a step reads and writes. */
+static double moved_by(const hg_node *n, int step)
+{
+    double bytes = n->stored ? (double)hg_node_bytes(n) : 0;
+    for (int i = 0; i < n->t.inputs; i++) {
+        const hg_node *input = hg_node_input_root(n, i);
+        if (!hg_node_runs(input) || input->unit != step)
+            bytes += (double)hg_node_bytes(input);
+    }
+    return bytes;
+}
+
+static double step_bytes(const hg_plan *plan, int s)
+{
+    const hg_step *step = &plan->step[s];
+    double bytes = step->producer == NULL ? 0 : moved_by(step->producer, s);
+    for (int i = 0; i < step->nodes; i++)
+        bytes += moved_by(step->node[i], s);
+    return bytes;
+}
+
+static void print_time(const hg_plan *plan, FILE *to, int s)
+{
+    double seconds = plan->step[s].seconds / (double)plan->runs;
+    fprintf(to, "%.1f us  ", seconds * 1e6);
+    if (step_flops(&plan->step[s]) > 0)
+        fprintf(to, "%.1f GFLOP/s  ", step_flops(&plan->step[s]) / seconds / 1e9);
+    else
+        fprintf(to, "%.1f GB/s  ", step_bytes(plan, s) / seconds / 1e9);
+}
+
 static void print_step(const hg_plan *plan, FILE *to, int s)
 {
     const hg_step *step = &plan->step[s];
+    if (s > 0 && step->phase != step[-1].phase)
+        fputs("  --\n", to);
     fprintf(to, "%4d  ", s);
+    if (plan->options.profile && plan->runs > 0)
+        print_time(plan, to, s);
     if (step->parts > 1)
         fprintf(to, "%d parts  ", step->parts);
     if (step_flops(step) > 0)
@@ -60,6 +95,8 @@ static void print_step(const hg_plan *plan, FILE *to, int s)
         fprintf(to, "scratch @%zu+%zu  ", plan->buffer[step->scratch].offset, plan->buffer[step->scratch].bytes);
     if (step->nodes + (step->producer != NULL) > 1)
         fprintf(to, "%d ops fused", step->nodes + (step->producer != NULL));
+    if (step->combines != NULL)
+        fprintf(to, "parts of step %d combined", (int)(step->combines - plan->step));
     fputc('\n', to);
     if (step->producer != NULL)
         print_node(plan, to, step->producer, "        ");
@@ -70,8 +107,8 @@ static void print_step(const hg_plan *plan, FILE *to, int s)
 hg_status hg_plan_print(const hg_plan *plan, FILE *to)
 {
     hg_plan_facts facts = hg_plan_describe(plan);
-    fprintf(to, "plan: batch %lld, %d thread%s, %s, %d ops in %d steps\n", (long long)facts.batch, facts.threads,
-            facts.threads == 1 ? "" : "s", hg_isa_name(plan->options.isa), facts.ops, facts.steps);
+    fprintf(to, "plan: batch %lld, %d thread%s, %s, %d ops in %d steps, %d phases (--: a barrier)\n", (long long)facts.batch, facts.threads,
+            facts.threads == 1 ? "" : "s", hg_isa_name(plan->options.isa), facts.ops, facts.steps, facts.phases);
     fprintf(to, "arena: %zu bytes in %d buffers (every tensor kept: %zu bytes); %.3f Mflop in products\n",
             facts.arena_bytes, facts.buffers, facts.tensor_bytes, facts.flops / 1e6);
     for (int s = 0; s < plan->steps; s++)

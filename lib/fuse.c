@@ -1,5 +1,5 @@
 /* From nodes to steps: elementwise ops that read each other become one group, which runs block by block, behind the
-   product that feeds it where there is one. Then the steps are put in order. */
+   product that feeds it where there is one. Then the steps are put into phases, which alone have barriers between them. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -137,9 +137,10 @@ static bool add_to_unit(fusion *f, unit *u, hg_node *n)
 static bool is_contiguous(const hg_plan *plan, const hg_node *n)
 {
     int64_t begin = 0, end = -1;
-    if (n->t.op->range == NULL || hg_tensor_kernels(&n->t, plan->options.isa)->combine != NULL)
+    int parts = n->t.op->parts == NULL ? 1 : n->t.op->parts(&n->t, plan->options.threads);
+    if (n->t.op->range == NULL || hg_needs_combine(plan, n, parts))
         return false;
-    n->t.op->range(&n->t, 0, n->t.op->parts == NULL ? 1 : n->t.op->parts(&n->t, plan->options.threads), &begin, &end);
+    n->t.op->range(&n->t, 0, parts, &begin, &end);
     return end >= 0;
 }
 
@@ -239,7 +240,7 @@ static bool make_units(fusion *f)
     return true;
 }
 
-/* ---- Order --------------------------------------------------------------------------------------------- */
+/* ---- Phases -------------------------------------------------------------------------------------------- */
 
 static int by_rank(const void *a, const void *b)
 {
@@ -247,120 +248,180 @@ static int by_rank(const void *a, const void *b)
     return ((*x)->rank > (*y)->rank) - ((*x)->rank < (*y)->rank);
 }
 
+/* What is known while steps are put into phases, by unit. */
 typedef struct order {
-    int *waits;   /* by unit: edges from units not yet placed */
-    int *readers; /* by node: units that have yet to read it */
+    int *waits; /* edges from units that are not done before the phase being filled */
+    int *phase; /* in which its result is done; -1: not placed */
 } order;
 
-/* Bytes that running a unit would add to what is alive, less what it would set free. */
-static double growth(const fusion *f, const order *o, const unit *u)
-{
-    double bytes = 0;
-    for (int i = 0; i < u->nodes; i++) {
-        const hg_node *n = u->node[i];
-        if (o->readers[n->t.id] > 0)
-            bytes += (double)hg_node_bytes(n);
-        for (int j = 0; j < n->t.inputs; j++) {
-            const hg_node *input = hg_node_input_root(n, j);
-            if (hg_node_runs(input) && !input->output && o->readers[input->t.id] == 1)
-                bytes -= (double)hg_node_bytes(input);
-        }
-    }
-    (void)f;
-    return bytes;
-}
-
-static void each_outside_edge(const fusion *f, const unit *u, int *count, int change)
+static void release_readers(const fusion *f, const order *o, const unit *u, int change)
 {
     for (int i = 0; i < u->nodes; i++)
         for (int e = f->first[u->node[i]->t.id]; e < f->first[u->node[i]->t.id + 1]; e++) {
             int to = f->plan->node[f->next[e]].unit;
             if (&f->unit[to] != u)
-                count[to] += change;
+                o->waits[to] += change;
         }
 }
 
-/* Reads of a node by other units, counted by edge: a fair guess at when it dies. */
-static void count_outside_reads(const fusion *f, const unit *u, int *readers, int change)
+static int choose_parts(const hg_plan *plan, const unit *u)
 {
-    for (int i = 0; i < u->nodes; i++)
-        for (int j = 0; j < u->node[i]->t.inputs; j++) {
-            const hg_node *input = hg_node_input_root(u->node[i], j);
-            if (hg_node_runs(input) && &f->unit[input->unit] != u)
-                readers[input->t.id] += change;
+    enum { ELEMENTS_WORTH_A_PART = 4096 };
+    int threads = plan->options.threads, parts = 1;
+    int64_t worth = hg_elements(&u->node[0]->t) / ELEMENTS_WORTH_A_PART;
+    if (u->producer == NULL)
+        parts = worth < threads ? (int)worth : threads;
+    else if (u->producer->t.op->parts != NULL)
+        parts = u->producer->t.op->parts(&u->producer->t, threads);
+    return parts < 1 ? 1 : parts;
+}
+
+/* With more than one part, an op's `combine` is a step of its own, a phase later. */
+static bool combines_later(const hg_plan *plan, const unit *u, int parts)
+{
+    return u->producer != NULL && parts > 1 && hg_needs_combine(plan, u->producer, parts);
+}
+
+static hg_step *new_step(hg_plan *plan, int phase)
+{
+    hg_step *step = &plan->step[plan->steps++];
+    step->phase = phase;
+    step->parts = 1;
+    step->scratch = -1;
+    return step;
+}
+
+/* In order of rank, but the producer first. */
+static void sort_unit(unit *u)
+{
+    qsort(u->node, (size_t)u->nodes, sizeof *u->node, by_rank);
+    for (int i = u->nodes - 1; u->producer != NULL && i > 0; i--)
+        if (u->node[i] == u->producer) {
+            u->node[i] = u->node[i - 1];
+            u->node[i - 1] = u->producer;
         }
 }
 
-/* The unit to run next: one that frees memory if there is one, else the earliest written. */
-static unit *choose(const fusion *f, const order *o)
+static void place_unit(hg_plan *plan, unit *u, int phase)
 {
-    unit *best = NULL;
-    double best_growth = 0;
-    for (int i = 0; i < f->units; i++) {
-        unit *u = &f->unit[i];
-        if (u->nodes == 0 || o->waits[i] != 0)
-            continue;
-        double g = growth(f, o, u);
-        bool earlier = best == NULL || u->node[0]->rank < best->node[0]->rank;
-        bool better = best == NULL || (g > 0 && best_growth > 0 ? earlier : g < best_growth || (g == best_growth && earlier));
-        if (better) {
-            best = u;
-            best_growth = g;
-        }
-    }
+    hg_step *step = new_step(plan, phase);
+    int producers = u->producer != NULL;
+    sort_unit(u);
+    step->parts = choose_parts(plan, u);
+    step->producer = u->producer;
+    step->elements = hg_elements(&u->node[0]->t);
+    step->node = u->node + producers;
+    step->nodes = u->nodes - producers;
+    step->combined_later = combines_later(plan, u, step->parts);
+    step->combines_here = u->producer != NULL && step->parts == 1 && hg_needs_combine(plan, u->producer, 1);
+}
+
+static void place_combines(hg_plan *plan, int steps_before, int phase)
+{
+    int steps = plan->steps;
+    for (int s = steps_before; s < steps; s++)
+        if (plan->step[s].combined_later)
+            new_step(plan, phase)->combines = &plan->step[s];
+}
+
+static int earliest_ready(const fusion *f, const order *o)
+{
+    int best = -1;
+    for (int i = 0; i < f->units; i++)
+        if (f->unit[i].nodes > 0 && o->phase[i] < 0 && o->waits[i] == 0 &&
+            (best < 0 || f->unit[i].node[0]->rank < f->unit[best].node[0]->rank))
+            best = i;
     return best;
 }
 
-static bool order_units(fusion *f)
+/* A phase holds every unit whose inputs are done: its steps need no barrier between them. */
+static bool fill_phases(fusion *f)
 {
     hg_plan *plan = f->plan;
-    order o = { hg_plan_alloc(plan, (size_t)f->units + 1, sizeof(int)), hg_plan_alloc(plan, plan->nodes + 1, sizeof(int)) };
-    int left = 0;
-    plan->step = hg_plan_alloc(plan, (size_t)f->units + 1, sizeof *plan->step);
-    if (o.waits == NULL || o.readers == NULL || plan->step == NULL)
+    order o = { hg_plan_alloc(plan, (size_t)f->units + 1, sizeof(int)), hg_plan_alloc(plan, (size_t)f->units + 1, sizeof(int)) };
+    int left = 0, last_start = 0;
+    plan->step = hg_plan_alloc(plan, 2 * (size_t)f->units + 1, sizeof *plan->step);
+    if (o.waits == NULL || o.phase == NULL || plan->step == NULL)
         return false;
     for (int i = 0; i < f->units; i++) {
-        unit *u = &f->unit[i];
-        left += u->nodes > 0;
-        qsort(u->node, (size_t)u->nodes, sizeof *u->node, by_rank);
-        each_outside_edge(f, u, o.waits, 1);
-        count_outside_reads(f, u, o.readers, 1);
+        left += f->unit[i].nodes > 0;
+        o.phase[i] = -1;
+        release_readers(f, &o, &f->unit[i], 1);
     }
-    for (unit *u; left > 0; left--) {
-        u = choose(f, &o);
-        int at = (int)(u - f->unit);
-        hg_step *step = &plan->step[plan->steps++];
-        step->node = u->node;
-        step->nodes = u->nodes;
-        step->producer = u->producer;
-        step->elements = hg_elements(&u->node[0]->t);
-        o.waits[at] = -1;
-        each_outside_edge(f, u, o.waits, -1);
-        count_outside_reads(f, u, o.readers, -1);
+    for (int phase = 0; left > 0 || last_start < plan->steps; phase++) {
+        int start = plan->steps;
+        place_combines(plan, last_start, phase);
+        for (int i; (i = earliest_ready(f, &o)) >= 0; left--) {
+            place_unit(plan, &f->unit[i], phase);
+            o.phase[i] = phase + plan->step[plan->steps - 1].combined_later;
+        }
+        for (int i = 0; i < f->units; i++)
+            if (o.phase[i] == phase)
+                release_readers(f, &o, &f->unit[i], -1);
+        last_start = start;
+        plan->phases = phase + 1;
     }
     return true;
 }
 
-/* From numbers of units to numbers of steps; the producer leaves the list of the group. */
-static void number_steps(hg_plan *plan)
+/* ---- Shares of the threads ----------------------------------------------------------------------------- */
+
+/* A guess at the time of one part, in elements touched: products do some 16 multiply-adds in that time. */
+static double part_cost(const hg_step *step)
+{
+    const hg_node *n = step->producer;
+    double cost = (double)step->elements * (step->nodes + 1);
+    if (n != NULL && n->t.op->flops != NULL)
+        cost += n->t.op->flops(&n->t) / 32;
+    for (int i = 0; n != NULL && i < n->t.inputs; i++)
+        cost += (double)hg_elements(n->t.input[i]);
+    return cost / step->parts;
+}
+
+static int least_loaded(const double *load, int threads)
+{
+    int least = 0;
+    for (int t = 1; t < threads; t++)
+        if (load[t] < load[least])
+            least = t;
+    return least;
+}
+
+/* Steps with fewer parts than threads start at the thread that has least to do in the phase. */
+static bool share_out(hg_plan *plan)
+{
+    int threads = plan->options.threads;
+    double *load = hg_plan_alloc(plan, (size_t)threads, sizeof *load);
+    if (load == NULL)
+        return false;
+    for (int s = 0; s < plan->steps; s++) {
+        hg_step *step = &plan->step[s];
+        if (s == 0 || step->phase != step[-1].phase)
+            for (int t = 0; t < threads; t++)
+                load[t] = 0;
+        step->first_thread = least_loaded(load, threads);
+        for (int part = 0; part < step->parts; part++)
+            load[hg_step_thread(step, part, threads)] += part_cost(step);
+    }
+    return true;
+}
+
+static void number_units(hg_plan *plan)
 {
     for (int s = 0; s < plan->steps; s++) {
         hg_step *step = &plan->step[s];
-        int kept = 0;
-        for (int i = 0; i < step->nodes; i++) {
+        if (step->producer != NULL)
+            step->producer->unit = s;
+        for (int i = 0; i < step->nodes; i++)
             step->node[i]->unit = s;
-            if (step->node[i] != step->producer)
-                step->node[kept++] = step->node[i];
-        }
-        step->nodes = kept;
     }
 }
 
 bool hg_plan_fuse(hg_plan *plan)
 {
     fusion f = { .plan = plan };
-    if (!note_edges(&f) || !rank_nodes(&f) || !make_units(&f) || !order_units(&f))
+    if (!note_edges(&f) || !rank_nodes(&f) || !make_units(&f) || !fill_phases(&f) || !share_out(plan))
         return false;
-    number_steps(plan);
+    number_units(plan);
     return true;
 }

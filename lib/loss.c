@@ -30,8 +30,9 @@ static bool comparable(const char *loss, const hg_tensor *y, const hg_tensor *x)
         return false;
     if (hg_shape_equal(hg_tensor_shape(y), hg_tensor_shape(x)))
         return true;
-    hg_graph_fail(hg_tensor_graph(y), HG_BAD_SHAPE, "%s: the output %s%s%s and the target %s%s%s must be of equal shape",
-                  loss, hg_tensor_name(y), *hg_tensor_name(y) ? " " : "", hg_shape_print(hg_tensor_shape(y), of_y),
+    hg_graph_fail(hg_tensor_graph(y), HG_BAD_SHAPE,
+                  "%s: the output %s%s%s and the target %s%s%s must be of equal shape", loss,
+                  hg_tensor_name(y), *hg_tensor_name(y) ? " " : "", hg_shape_print(hg_tensor_shape(y), of_y),
                   hg_tensor_name(x), *hg_tensor_name(x) ? " " : "", hg_shape_print(hg_tensor_shape(x), of_x));
     return false;
 }
@@ -114,4 +115,7 @@ hg_tensor *hg_softmax_cross_entropy(hg_tensor *a, hg_tensor *x)
     return hg_softmax_cross_entropy_by(a, x, HG_MEAN_OVER_SAMPLES);
 }
 
-hg_tensor *hg_huber(hg_tensor *y, hg_tensor *x, double delta) { return hg_huber_by(y, x, delta, HG_MEAN_OVER_SAMPLES); }
+hg_tensor *hg_huber(hg_tensor *y, hg_tensor *x, double delta)
+{
+    return hg_huber_by(y, x, delta, HG_MEAN_OVER_SAMPLES);
+}

@@ -1,4 +1,5 @@
-/* The inside of plans. Nodes are tensors bound to a batch size; steps are what runs between two barriers.
+/* The inside of plans. Nodes are tensors bound to a batch size; a step runs some of them; the steps of a phase do not
+   depend on each other, and between phases the team meets at a barrier.
    bind.c makes the nodes, fuse.c the steps and their order, arena.c the places in memory, run.c runs. */
 #ifndef HG_PLAN_H
 #define HG_PLAN_H
@@ -24,7 +25,7 @@ typedef struct hg_node {
     struct hg_node *moved;   /* where binding's second pass put it */
 } hg_node;
 
-/* A place in the arena, alive from step `first` to step `last`. */
+/* A place in the arena, alive from phase `first` to phase `last`. */
 typedef struct hg_buffer {
     size_t bytes, offset;
     int    first, last;
@@ -50,7 +51,10 @@ typedef struct hg_step {
     hg_node        *producer; /* NULL: none */
     hg_node       **node;     /* the group, in order */
     int             nodes;
-    int             parts;
+    int             phase, parts;
+    int             first_thread; /* that runs part 0 */
+    bool            combines_here, combined_later; /* a single part is combined at once */
+    struct hg_step *combines; /* instead of all else: another step's op has its parts combined */
     int64_t         elements; /* of each tensor of the group */
     const hg_kernels *kernels; /* of the producer */
     const void    **input;    /* of the producer */
@@ -58,6 +62,7 @@ typedef struct hg_step {
     int             scratch;  /* its buffer, -1: none */
     void           *scratch_memory;
     hg_instruction *instruction;
+    double          seconds; /* of all runs, where the plan is profiled */
 } hg_step;
 
 struct hg_plan {
@@ -68,13 +73,14 @@ struct hg_plan {
     hg_node  **of_source; /* by the id of the caller's tensor */
     size_t     sources;
     hg_step   *step;
-    int        steps, ops;
+    int        steps, phases, ops;
     hg_buffer *buffer;
     int        buffers;
     char      *arena;
     size_t     arena_bytes, tensor_bytes, blocks_offset, blocks_bytes; /* blocks: one thread's share */
     void     **owned; /* everything else to free */
     size_t     owned_count, owned_room;
+    int64_t    runs; /* where the plan is profiled */
     hg_error   error;
 };
 
@@ -85,6 +91,20 @@ bool hg_plan_bind(hg_plan *plan, int outputs, hg_tensor *const output[]);
 bool hg_plan_fuse(hg_plan *plan);
 bool hg_plan_place(hg_plan *plan);
 bool hg_plan_compile(hg_plan *plan);
+
+/* Partial results lie in scratch: without any there is nothing to combine. */
+static inline bool hg_needs_combine(const hg_plan *plan, const hg_node *n, int parts)
+{
+    return hg_tensor_kernels(&n->t, plan->options.isa)->combine != NULL &&
+           (n->t.op->scratch == NULL || n->t.op->scratch(&n->t, parts) > 0);
+}
+
+/* The thread that runs a part: neighbouring parts stay together. */
+static inline int hg_step_thread(const hg_step *step, int part, int threads)
+{
+    int place = step->parts <= threads ? part : (int)((int64_t)part * threads / step->parts);
+    return (step->first_thread + place) % threads;
+}
 
 void *hg_node_address(const hg_plan *plan, hg_node *n);
 
@@ -103,6 +123,14 @@ static inline hg_node *hg_node_owner(hg_node *n)
     while (n->t.op->flags & HG_ASSIGN)
         n = hg_node_input_root(n, 0);
     return n;
+}
+/* How often n reads a root. */
+static inline int hg_reads_of(const hg_node *n, const hg_node *root)
+{
+    int reads = 0;
+    for (int j = 0; j < n->t.inputs; j++)
+        reads += hg_node_input_root(n, j) == root;
+    return reads;
 }
 static inline size_t hg_node_bytes(const hg_node *n)
 {

@@ -35,35 +35,53 @@ static int64_t cut(int64_t elements, int part, int parts)
     return part == parts ? elements : elements / LINE * part / parts * LINE;
 }
 
+static void combine(const hg_step *step)
+{
+    step->kernels->combine(&step->producer->t, step->output, step->input, step->scratch_memory, step->parts);
+}
+
 static void run_part(const hg_step *step, char *blocks, int part)
 {
-    int64_t begin, end;
+    int64_t begin = cut(step->elements, part, step->parts), end = cut(step->elements, part + 1, step->parts);
+    if (step->combines != NULL) {
+        combine(step->combines);
+        return;
+    }
     if (step->producer != NULL) {
         const hg_tensor *t = &step->producer->t;
         step->kernels->run(t, step->output, step->input, step->scratch_memory, part, step->parts);
+        if (step->combines_here)
+            combine(step);
         if (step->nodes == 0)
             return;
         t->op->range(t, part, step->parts, &begin, &end);
-    } else {
-        begin = cut(step->elements, part, step->parts);
-        end = cut(step->elements, part + 1, step->parts);
     }
     run_group(step, blocks, begin, end);
 }
 
-static void work(const hg_plan *plan, int thread, int threads)
+/* What a profiled plan's first thread keeps of time; a wait at a barrier counts for the step before it. */
+static double note_time(hg_step *step, double since)
+{
+    double now = omp_get_wtime();
+    step->seconds += now - since;
+    return now;
+}
+
+static void work(hg_plan *plan, int thread, int threads)
 {
     char *blocks = plan->arena + plan->blocks_offset + (size_t)thread * plan->blocks_bytes;
+    const bool profile = plan->options.profile && thread == 0;
+    double time = profile ? omp_get_wtime() : 0;
     for (int s = 0; s < plan->steps; s++) {
-        const hg_step *step = &plan->step[s];
-        for (int part = thread * step->parts / threads; part < (thread + 1) * step->parts / threads; part++)
-            run_part(step, blocks, part);
-        if (step->kernels != NULL && step->kernels->combine != NULL) {
+        hg_step *step = &plan->step[s];
+        for (int part = 0; part < step->parts; part++)
+            if (hg_step_thread(step, part, threads) == thread)
+                run_part(step, blocks, part);
+        if (s + 1 == plan->steps || step[1].phase != step->phase) {
 #pragma omp barrier
-            if (thread == 0)
-                step->kernels->combine(&step->producer->t, step->output, step->input, step->scratch_memory, step->parts);
         }
-#pragma omp barrier
+        if (profile)
+            time = note_time(step, time);
     }
 }
 
@@ -78,5 +96,6 @@ hg_status hg_run(hg_plan *plan)
         work(plan, omp_get_thread_num(), omp_get_num_threads());
         hg_denormals_restore(before);
     }
+    plan->runs++;
     return HG_OK;
 }

@@ -1,12 +1,12 @@
-/* The training loop. A training has a graph of its own, whose parameters are copied to the model after each good epoch: so
-   the model never holds anything of an epoch that went wrong. */
+/* The training loop. A training has a graph of its own, whose parameters are copied to the model after each good epoch: the
+   model never holds anything of an epoch that went wrong. */
 #include "config.h"
 
 #include <hourglass/grad.h>
-#include <hourglass/math.h>
 #include <hourglass/train.h>
 
 #include <math.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,19 +19,21 @@ typedef struct trainer {
     hg_training       options; /* with the defaults filled in */
     hg_graph         *graph;
     hg_parts          parts;
+    int               parameters, outputs;
+    hg_tensor       **parameter, **gradient, **output; /* output: loss, objective, the updates */
     hg_updates       *updates;
-    hg_tensor       **output; /* loss, objective, the updates */
     hg_batch_plans    plans;
-    int64_t          *split, *order;   /* samples to train on, then those held out; the epoch's order */
-    int64_t           samples, judged; /* number of samples to train on, and to validate with */
-    const hg_dataset *judge;
+    int64_t           samples, *sample; /* those to train on, and the others, held out, behind them */
+    int64_t          *order;            /* of the samples in this epoch */
+    const hg_dataset *judge;            /* validation data, and which samples of them; NULL: none */
     const int64_t    *judge_index;
-    int64_t           step; /* of the whole training, from 1 */
-    double            loss, objective; /* sums over the epoch's samples so far */
-    double            epoch_start, last_report;
-    double            best_loss; /* of the validation, and the parameters then */
+    int64_t           judged;
+    int64_t           step;            /* of the whole training, from 1 */
+    double            loss, objective; /* summed over this epoch's samples so far */
+    double            started, reported;
+    char             *best; /* the parameters when the validation loss was lowest */
+    double            best_loss;
     int64_t           best_epoch;
-    char             *best;
     hg_report         report;
 } trainer;
 
@@ -44,10 +46,351 @@ static double now(void)
 
 /* ---- Options -------------------------------------------------------------------------------------------- */
 
-static const hg_field training_fields[] = {
-    HG_INT_FIELD(hg_training, epochs, "[1, inf)", 20),
-    HG_INT_FIELD(hg_training, batch, "[1, inf)", 128),
-    HG_NUMBER_FIELD(hg_training, valid_fraction, "[0, 1)", 0),
-    HG_INT_FIELD(hg_training, patience, "[0, inf)", 0),
-    { 0 },
+static const hg_kind training_kind = {
+    "training", sizeof(hg_training),
+    (const hg_field[]){ HG_INT_FIELD(hg_training, epochs, "[1, inf)", 20),
+                        HG_INT_FIELD(hg_training, batch, "[1, inf)", 128),
+                        HG_NUMBER_FIELD(hg_training, valid_fraction, "[0, 1)", 0),
+                        HG_INT_FIELD(hg_training, patience, "[0, inf)", 0),
+                        { 0 } }
 };
+
+static hg_status resolve_options(trainer *t, const hg_training *training)
+{
+    alignas(max_align_t) char resolved[HG_SPEC_BYTES];
+    hg_error error = { 0 };
+    if (hg_spec_resolve(&training_kind, training, resolved, "training", &error) != HG_OK)
+        return hg_model_fail(t->model, error.status, "%s", error.text);
+    memcpy(&t->options, resolved, sizeof t->options);
+    if (t->options.seed == 0)
+        t->options.seed = hg_model_seed(t->model);
+    if (t->options.threads < 0)
+        return hg_model_fail(t->model, HG_BAD_ARGUMENT, "training: threads is %d, but must be in [0, inf)",
+                             t->options.threads);
+    if (t->options.threads > 0)
+        hg_model_set_threads(t->model, t->options.threads);
+    return HG_OK;
+}
+
+/* ---- Data ----------------------------------------------------------------------------------------------- */
+
+static hg_status check_values(trainer *t, const hg_dataset *data)
+{
+    const hg_loss_kind *loss = hg_model_declaration(t->model)->loss.kind;
+    hg_status status = hg_model_check_data(t->model, data);
+    if (status != HG_OK || loss == NULL || !loss->probabilities)
+        return status;
+    hg_scaling range = hg_model_data_range(t->model, data);
+    if (range.low >= 0 && range.high <= 1)
+        return HG_OK;
+    return hg_model_fail(t->model, HG_BAD_DATA, "the loss %s is for data in [0, 1], but these lie in [%g, %g]",
+                         loss->kind.name, range.low, range.high);
+}
+
+static hg_status hold_out(trainer *t)
+{
+    int64_t count = hg_dataset_count(t->data);
+    t->samples = count;
+    if (t->options.valid != NULL) {
+        t->judge = t->options.valid;
+        t->judged = hg_dataset_count(t->judge);
+        return t->options.valid_fraction == 0 ? check_values(t, t->judge)
+                                              : hg_model_fail(t->model, HG_BAD_ARGUMENT,
+                                                              "training: valid and valid_fraction exclude each other");
+    }
+    if (t->options.valid_fraction == 0)
+        return HG_OK;
+    t->judge = t->data;
+    t->judged = (int64_t)(t->options.valid_fraction * (double)count);
+    t->samples = count - t->judged;
+    t->judge_index = t->sample + t->samples;
+    hg_shuffle(t->options.seed, "held out", 0, count, t->sample);
+    if (t->judged > 0)
+        return HG_OK;
+    return hg_model_fail(t->model, HG_BAD_ARGUMENT, "training: valid_fraction is %g, which is no sample of %lld",
+                         t->options.valid_fraction, (long long)count);
+}
+
+static hg_status choose_samples(trainer *t)
+{
+    hg_status status = check_values(t, t->data);
+    if (status != HG_OK)
+        return status;
+    int64_t count = hg_dataset_count(t->data);
+    t->sample = malloc((size_t)count * sizeof *t->sample);
+    t->order = malloc((size_t)count * sizeof *t->order);
+    if (t->sample == NULL || t->order == NULL)
+        return hg_model_fail(t->model, HG_OUT_OF_MEMORY, "out of memory: the order of %lld samples", (long long)count);
+    for (int64_t i = 0; i < count; i++)
+        t->sample[i] = i;
+    status = hold_out(t);
+    if (status == HG_OK && t->options.patience > 0 && t->judge == NULL)
+        status = hg_model_fail(t->model, HG_BAD_ARGUMENT, "training: patience is %lld, but there are no validation data",
+                               (long long)t->options.patience);
+    return status;
+}
+
+/* ---- Parameters ----------------------------------------------------------------------------------------- */
+
+static size_t bytes_of(const hg_tensor *parameter)
+{
+    return (size_t)hg_shape_count(hg_tensor_shape(parameter), 1) * hg_dtype_size(hg_tensor_dtype(parameter));
+}
+
+/* Both graphs are built from one declaration, so their parameters come in the same order. */
+static void copy_parameters(const hg_graph *from, const hg_graph *to)
+{
+    const hg_tensor *parameter;
+    for (size_t i = 0; (parameter = hg_graph_parameter(from, i)) != NULL; i++)
+        memcpy(hg_data(hg_graph_parameter(to, i)), hg_data(parameter), bytes_of(parameter));
+}
+
+static void keep_best(trainer *t)
+{
+    char *to = t->best;
+    for (int i = 0; i < t->parameters; to += bytes_of(t->parameter[i++]))
+        memcpy(to, hg_data(t->parameter[i]), bytes_of(t->parameter[i]));
+    t->best_loss = t->report.valid_loss;
+    t->best_epoch = t->report.epoch;
+}
+
+static void restore_best(trainer *t)
+{
+    const char *from = t->best;
+    for (int i = 0; i < t->parameters; from += bytes_of(t->parameter[i++]))
+        memcpy(hg_data(t->parameter[i]), from, bytes_of(t->parameter[i]));
+    copy_parameters(t->graph, hg_model_graph(t->model));
+}
+
+static bool are_finite(const hg_tensor *parameter)
+{
+    int64_t count = hg_shape_count(hg_tensor_shape(parameter), 1);
+    const void *data = hg_data(parameter);
+    double sum = 0; /* 0 times anything but a finite number is NaN */
+    for (int64_t i = 0; i < count; i++)
+        sum += 0 * (hg_tensor_dtype(parameter) == HG_F32 ? (double)((const float *)data)[i] : ((const double *)data)[i]);
+    return sum == 0;
+}
+
+/* ---- The graph ------------------------------------------------------------------------------------------ */
+
+static hg_status fail_by_graph(trainer *t)
+{
+    hg_status status = hg_graph_status(t->graph);
+    if (status == HG_OK)
+        return hg_model_fail(t->model, HG_OUT_OF_MEMORY, "out of memory: the training's graph");
+    return hg_model_fail(t->model, status, "%s", hg_graph_error(t->graph));
+}
+
+static hg_status list_parameters(trainer *t)
+{
+    size_t bytes = 0;
+    while (hg_graph_parameter(t->graph, (size_t)t->parameters) != NULL)
+        bytes += bytes_of(hg_graph_parameter(t->graph, (size_t)t->parameters++));
+    if (t->parameters == 0)
+        return hg_model_fail(t->model, HG_BAD_ARGUMENT, "the autoencoder \"%s\" has no parameters to train",
+                             hg_model_declaration(t->model)->name);
+    t->parameter = calloc((size_t)t->parameters, sizeof *t->parameter);
+    t->gradient = calloc((size_t)t->parameters, sizeof *t->gradient);
+    t->best = t->options.patience > 0 ? malloc(bytes) : NULL;
+    if (t->parameter == NULL || t->gradient == NULL || (t->options.patience > 0 && t->best == NULL))
+        return hg_model_fail(t->model, HG_OUT_OF_MEMORY, "out of memory: %zu bytes of parameters", bytes);
+    for (int i = 0; i < t->parameters; i++)
+        t->parameter[i] = hg_graph_parameter(t->graph, (size_t)i);
+    return HG_OK;
+}
+
+/* Loss, objective and updates: a whole training step. */
+static hg_status make_outputs(trainer *t)
+{
+    int updates;
+    hg_tensor *const *update = hg_updates_outputs(t->updates, &updates);
+    t->outputs = 2 + updates;
+    t->output = calloc((size_t)t->outputs, sizeof *t->output);
+    if (t->output == NULL)
+        return hg_model_fail(t->model, HG_OUT_OF_MEMORY, "out of memory: %d outputs of a training step", t->outputs);
+    t->output[0] = t->parts.loss;
+    t->output[1] = t->parts.objective;
+    memcpy(t->output + 2, update, (size_t)updates * sizeof *update);
+    return HG_OK;
+}
+
+static hg_status build(trainer *t)
+{
+    const hg_autoencoder *declaration = hg_model_declaration(t->model);
+    t->graph = hg_graph_new(hg_graph_dtype(hg_model_graph(t->model)));
+    if (t->graph == NULL)
+        return fail_by_graph(t);
+    hg_graph_set_seed(t->graph, hg_model_seed(t->model));
+    if (hg_autoencoder_build(declaration, t->graph, &t->parts) != HG_OK)
+        return fail_by_graph(t);
+    hg_status status = list_parameters(t);
+    if (status != HG_OK)
+        return status;
+    copy_parameters(hg_model_graph(t->model), t->graph);
+    if (hg_grad(t->parts.objective, t->parameters, t->parameter, t->gradient) == HG_OK)
+        t->updates = hg_updates_new(t->options.optimizer, &t->options.clip, t->parameters, t->parameter, t->gradient);
+    if (t->updates == NULL)
+        return fail_by_graph(t);
+    status = make_outputs(t);
+    if (t->options.batch > t->samples)
+        t->options.batch = t->samples;
+    t->plans = (hg_batch_plans){ .graph = t->graph,
+                                 .outputs = t->outputs,
+                                 .output = t->output,
+                                 .options = { .batch = t->options.batch, .threads = t->options.threads } };
+    return status;
+}
+
+/* ---- A step --------------------------------------------------------------------------------------------- */
+
+static hg_status diverge(trainer *t, const char *what, double value)
+{
+    char fields[HG_SPEC_TEXT];
+    const hg_optimizer *optimizer = &t->options.optimizer;
+    const hg_kind *kind = optimizer->kind != NULL ? &optimizer->kind->kind : &hg_adam_optimizer.kind;
+    hg_spec_print(kind, optimizer->spec, fields);
+    return hg_model_fail(t->model, HG_DIVERGED,
+                         "the training diverged: in epoch %lld, step %lld, %s is %g; a lower rate than that of %s (%s) may "
+                         "help; the model is as it was after epoch %lld",
+                         (long long)t->report.epoch, (long long)t->report.step + 1, what, value, kind->name,
+                         *fields != '\0' ? fields : "its defaults", (long long)t->report.epoch - 1);
+}
+
+static hg_status write_inputs(trainer *t, hg_plan *plan, int64_t begin, int64_t n)
+{
+    hg_scaling scale = hg_model_scaling(t->model);
+    hg_status status = hg_dataset_batch(t->data, n, t->order + begin, 0, scale.low, scale.high, hg_graph_dtype(t->graph),
+                                        hg_plan_data(plan, t->parts.input));
+    if (status == HG_OK && hg_plan_data(plan, t->parts.step) != NULL)
+        status = hg_plan_write(plan, t->parts.step, &(double){ (double)t->step }, 1);
+    return status == HG_OK ? hg_updates_prepare(t->updates, plan, t->step) : status;
+}
+
+static hg_status run_step(trainer *t, int64_t begin, int64_t n)
+{
+    double loss, objective;
+    hg_plan *plan = hg_batch_plan(&t->plans, n);
+    if (plan == NULL)
+        return fail_by_graph(t);
+    t->step++;
+    hg_status status = write_inputs(t, plan, begin, n);
+    if (status == HG_OK)
+        status = hg_run(plan);
+    if (status == HG_OK)
+        status = hg_plan_read(plan, t->parts.loss, &loss, 1);
+    if (status == HG_OK)
+        status = hg_plan_read(plan, t->parts.objective, &objective, 1);
+    if (status != HG_OK)
+        return hg_model_fail(t->model, status, "training step %lld: %s", (long long)t->step, hg_status_text(status));
+    if (!isfinite(objective))
+        return diverge(t, "the loss", objective);
+    t->loss += loss * (double)n;
+    t->objective += objective * (double)n;
+    return HG_OK;
+}
+
+/* ---- An epoch ------------------------------------------------------------------------------------------- */
+
+static void update_report(trainer *t, int64_t done)
+{
+    double seconds = now() - t->started;
+    hg_report *report = &t->report;
+    report->step++;
+    report->train_loss = t->loss / (double)done;
+    report->train_penalty = (t->objective - t->loss) / (double)done;
+    report->samples_per_second = (double)done / (seconds > 0 ? seconds : 1e-9);
+    report->seconds_left = (double)(t->samples * (report->epochs - report->epoch + 1) - done) / report->samples_per_second;
+}
+
+static void tell(trainer *t)
+{
+    if (t->options.progress == NULL || (!t->report.epoch_done && now() - t->reported < 1.0 / REPORTS_PER_SECOND))
+        return;
+    t->options.progress(&t->report, t->options.progress_to);
+    t->reported = now();
+}
+
+static void begin_epoch(trainer *t, int64_t epoch)
+{
+    int64_t batch = t->options.batch;
+    t->report = (hg_report){ .epoch = epoch, .epochs = t->options.epochs, .steps = (t->samples + batch - 1) / batch,
+                             .valid_loss = NAN };
+    t->loss = t->objective = 0;
+    t->started = now();
+    hg_shuffle(t->options.seed, "order", (uint64_t)epoch, t->samples, t->order);
+    for (int64_t i = 0; i < t->samples; i++)
+        t->order[i] = t->sample[t->order[i]];
+}
+
+static hg_status end_epoch(trainer *t)
+{
+    for (int i = 0; i < t->parameters; i++)
+        if (!are_finite(t->parameter[i]))
+            return diverge(t, hg_tensor_name(t->parameter[i]), NAN);
+    copy_parameters(t->graph, hg_model_graph(t->model));
+    hg_status status = HG_OK;
+    if (t->judge != NULL)
+        status = hg_model_loss(t->model, t->judge, t->judge_index, t->judged, &t->report.valid_loss);
+    if (status == HG_OK && t->best != NULL && (t->best_epoch == 0 || t->report.valid_loss < t->best_loss))
+        keep_best(t);
+    t->report.epoch_done = true;
+    tell(t);
+    return status;
+}
+
+static hg_status run_epoch(trainer *t, int64_t epoch)
+{
+    begin_epoch(t, epoch);
+    for (int64_t done = 0, n; done < t->samples; done += n) {
+        n = t->samples - done < t->options.batch ? t->samples - done : t->options.batch;
+        hg_status status = run_step(t, done, n);
+        if (status != HG_OK)
+            return status;
+        update_report(t, done + n);
+        if (done + n < t->samples)
+            tell(t);
+    }
+    return end_epoch(t);
+}
+
+static bool is_patient(const trainer *t, int64_t epoch)
+{
+    return t->options.patience == 0 || epoch - t->best_epoch < t->options.patience;
+}
+
+/* ---- All ------------------------------------------------------------------------------------------------ */
+
+static void clean_up(trainer *t)
+{
+    hg_batch_plans_clear(&t->plans);
+    hg_updates_free(t->updates);
+    hg_graph_free(t->graph);
+    free(t->parameter);
+    free(t->gradient);
+    free(t->output);
+    free(t->sample);
+    free(t->order);
+    free(t->best);
+}
+
+hg_status hg_train(hg_model *model, const hg_dataset *data, const hg_training *training)
+{
+    trainer t = { .model = model, .data = data };
+    hg_status status = hg_model_status(model);
+    if (status == HG_OK)
+        status = resolve_options(&t, training);
+    if (status == HG_OK)
+        status = choose_samples(&t);
+    if (status == HG_OK)
+        status = build(&t);
+    for (int64_t epoch = 1; status == HG_OK && epoch <= t.options.epochs; epoch++) {
+        status = run_epoch(&t, epoch);
+        if (!is_patient(&t, epoch))
+            break;
+    }
+    if (status == HG_OK && t.best_epoch > 0)
+        restore_best(&t);
+    clean_up(&t);
+    return status;
+}

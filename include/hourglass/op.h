@@ -20,7 +20,7 @@ enum {
 typedef void hg_elements_fn(const hg_tensor *t, int64_t begin, int64_t n, void *y, const void *const in[]);
 /* Computes part `part` of `parts` of the output. Parts may run at the same time. */
 typedef void hg_run_fn(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts);
-/* Runs once, after all parts, and combines them in a fixed order. */
+/* Runs once, after all parts, and combines them in a fixed order; not where the op asks for no scratch. */
 typedef void hg_combine_fn(const hg_tensor *t, void *y, const void *const in[], void *scratch, int parts);
 
 /* The kernels of an op for one dtype: `elements` for HG_MAP and HG_INDEXED, else `run` and perhaps `combine`. */

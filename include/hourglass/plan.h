@@ -21,6 +21,7 @@ typedef struct hg_plan_options {
     bool    no_fusion;  /* every op a step of its own (to check that fusing changes no bit) */
     bool    no_reuse;   /* every tensor a buffer of its own */
     bool    no_folding; /* neither constants folded nor equal ops merged */
+    bool    profile;    /* hg_run measures each step's time, which hg_plan_print shows */
 } hg_plan_options;
 
 /* Plans the computation of outputs and of every assignment among them. Returns NULL if the graph holds an error or
@@ -43,13 +44,14 @@ HG_API hg_status hg_eval(hg_tensor *tensor, double *values, size_t count);
 
 typedef struct hg_plan_facts {
     int64_t batch;
-    int     threads, steps, ops, buffers; /* ops: before fusion; buffers: places in the arena */
+    int     threads, steps, phases, ops, buffers; /* phases end at barriers; ops: before fusion; buffers: places in the arena */
     size_t  arena_bytes;                  /* all that a run touches beside parameters and states, scratch included */
     size_t  tensor_bytes;                 /* what the arena would be if every tensor were kept */
     double  flops;                        /* of products and convolutions, 2 per multiply-add */
 } hg_plan_facts;
 HG_API hg_plan_facts hg_plan_describe(const hg_plan *plan);
-/* Steps with their ops, buffers (offset, bytes), parts and flops, as a table. */
+/* Steps with their ops, buffers (offset, bytes), parts and flops, as a table; after runs of a plan with `profile`, also
+   each step's mean time and what it reaches in GFLOP/s and GB/s of tensors read and written. */
 HG_API hg_status hg_plan_print(const hg_plan *plan, FILE *to);
 
 #endif

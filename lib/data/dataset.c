@@ -17,8 +17,10 @@ bool hg_dataset_set_shape(hg_dataset *dataset, const char *source, const hg_shap
     for (int i = 0; i < sample->rank; i++)
         fits = fits && sample->dim[i] > 0 && hg_multiply(&size, sample->dim[i]);
     if (!fits || !hg_multiply(&bytes, size) || !hg_multiply(&bytes, count)) {
-        hg_fail(&dataset->error, HG_BAD_SHAPE, "%s: the numbers of samples and of values in each must be positive, and their "
-                                               "product must fit in memory", source);
+        hg_fail(&dataset->error, HG_BAD_SHAPE,
+                "%s: the numbers of samples and of values in each must be positive, and their product "
+                "must fit in memory",
+                source);
         return false;
     }
     dataset->shape = *sample;
@@ -56,8 +58,8 @@ bool hg_dataset_take_reals(hg_dataset *dataset, const char *source, hg_element e
     for (int64_t at = 0; at < dataset->size * dataset->count; at++) {
         const double value = stored_value(dataset, at);
         if (!isfinite(value)) {
-            hg_fail(&dataset->error, HG_BAD_DATA, "%s: sample %" PRId64 " holds %s at position %" PRId64, source,
-                    at / dataset->size, isnan(value) ? "a NaN" : "an infinity", at % dataset->size);
+            hg_fail(&dataset->error, HG_BAD_DATA, "%s: sample %" PRId64 " holds %s at position %" PRId64,
+                    source, at / dataset->size, isnan(value) ? "a NaN" : "an infinity", at % dataset->size);
             return false;
         }
         dataset->low  = value < dataset->low ? value : dataset->low;
@@ -71,8 +73,9 @@ bool hg_dataset_take_labels(hg_dataset *dataset, const char *source, int64_t *la
     dataset->labels = dataset->own_labels = labels;
     for (int64_t i = 0; i < dataset->count; i++) {
         if (labels[i] < 0 || labels[i] == INT64_MAX) {
-            hg_fail(&dataset->error, HG_BAD_DATA, "%s: the label of sample %" PRId64 " is %" PRId64
-                                                  ", not a natural number", source, i, labels[i]);
+            hg_fail(&dataset->error, HG_BAD_DATA,
+                    "%s: the label of sample %" PRId64 " is %" PRId64 ", not a natural number", source, i,
+                    labels[i]);
             return false;
         }
         dataset->classes = labels[i] >= dataset->classes ? labels[i] + 1 : dataset->classes;
@@ -127,13 +130,15 @@ hg_dataset *hg_dataset_view(const hg_dataset *parent, int64_t first, int64_t cou
     if (view->error.status != HG_OK)
         return view;
     if (first < 0 || count < 0 || first > parent->count || count > parent->count - first) {
-        hg_fail(&view->error, HG_BAD_ARGUMENT, "%" PRId64 " samples from number %" PRId64 " on were asked for, where there "
-                                               "are %" PRId64, count, first, parent->count);
+        hg_fail(&view->error, HG_BAD_ARGUMENT,
+                "%" PRId64 " samples from number %" PRId64 " on were asked for, where there are %" PRId64,
+                count, first, parent->count);
         return view;
     }
     view->count   = count;
-    view->samples = (const char *)parent->samples + (size_t)(first * parent->size) * hg_element_size(parent->element);
-    view->labels  = parent->labels ? parent->labels + first : NULL;
+    view->samples = (const char *)parent->samples +
+                    (size_t)(first * parent->size) * hg_element_size(parent->element);
+    view->labels = parent->labels ? parent->labels + first : NULL;
     return view;
 }
 

@@ -23,8 +23,8 @@ void hg_digits_fill(hg_dataset *dataset, int64_t count, uint64_t seed);
 void hg_idx_fill(hg_dataset *dataset, const char *path);
 void hg_idx_fill_labels(hg_dataset *dataset, const char *path); /* after the samples */
 
-/* What the sources share; false latches an error, which names the source. Blocks from malloc are taken over, also
-   on failure. */
+/* What the sources share; false latches an error, which names the source. Blocks from malloc are taken over,
+   also on failure. */
 bool hg_dataset_set_shape(hg_dataset *dataset, const char *source, const hg_shape *sample, int64_t count);
 void hg_dataset_take_bytes(hg_dataset *dataset, void *samples);
 bool hg_dataset_take_reals(hg_dataset *dataset, const char *source, hg_element element, void *samples);

@@ -1,6 +1,6 @@
-/* Hand-drawn-looking digits. Sample i is a function of the seed and i: its random numbers come from a counter, and its
-   arithmetic is that of IEEE doubles, uncontracted and without library functions (the square root is exact), so that it has
-   the same bytes everywhere. */
+/* Hand-drawn-looking digits. Sample i is a function of the seed and i: its random numbers come from a
+   counter, and its arithmetic is that of IEEE doubles, uncontracted and without library functions (the square
+   root is exact), so that it has the same bytes everywhere. */
 #include "dataset.h"
 #include "digits_glyphs.h"
 
@@ -78,8 +78,8 @@ typedef struct path {
 
 /* One writer, one moment: everything that changes from sample to sample besides the glyph's own points. */
 typedef struct hand {
-    double xx, xy, yx, yy; /* size, slant and rotation, pixels for each unit of the glyph's box */
-    point  shift;          /* pixels */
+    double xx, xy, yx, yy;   /* size, slant and rotation, pixels for each unit of the glyph's box */
+    point  shift;            /* pixels */
     point  bend[BEND][BEND]; /* elastic distortion, on a grid over the image, pixels */
     double radius, pressure; /* pixels; the relative change along a stroke */
 } hand;
@@ -90,7 +90,7 @@ static hand random_hand(stream *s)
     const double size = 0.01 * (19 + 1.3 * bell(s)), aspect = 1 + 0.09 * bell(s);
     const double half_angle = 0.06 * bell(s), slant = 0.12 + 0.17 * bell(s);
     /* a rotation without sine and cosine, from the tangent of half the angle */
-    const double norm = 1 + half_angle * half_angle;
+    const double norm   = 1 + half_angle * half_angle;
     const double cosine = (1 - half_angle * half_angle) / norm, sine = 2 * half_angle / norm;
     const double width = 0.86 * size * aspect, height = size;
     h.xx      = cosine * width;
@@ -145,7 +145,8 @@ static point bend(const hand *h, point p)
 static point place(const hand *h, point p)
 {
     const double x = p.x - 50, y = p.y - 50;
-    const point  image = { 0.5 * WIDTH + h->xx * x + h->xy * y + h->shift.x, 0.5 * HEIGHT + h->yx * x + h->yy * y + h->shift.y };
+    const point  image = { 0.5 * WIDTH + h->xx * x + h->xy * y + h->shift.x,
+                           0.5 * HEIGHT + h->yx * x + h->yy * y + h->shift.y };
     return bend(h, image);
 }
 
@@ -157,7 +158,8 @@ static point middle(point a, point b)
 static point quadratic(point a, point b, point c, double t)
 {
     const double u = 1 - t;
-    return (point){ u * u * a.x + 2 * u * t * b.x + t * t * c.x, u * u * a.y + 2 * u * t * b.y + t * t * c.y };
+    return (point){ u * u * a.x + 2 * u * t * b.x + t * t * c.x,
+                    u * u * a.y + 2 * u * t * b.y + t * t * c.y };
 }
 
 static double radius_at(const hand *h, double progress)
@@ -216,7 +218,8 @@ static int clamp_pixel(double at, int limit)
     return at < 0 ? 0 : at > limit ? limit : (int)at;
 }
 
-/* Darkens what a pen drawn along the segment touches: full within the radius, fading over one pixel at its edge. */
+/* Darkens what a pen drawn along the segment touches: full within the radius, fading over one pixel at its
+   edge. */
 static void ink(const segment *s, double image[PIXELS])
 {
     const double dx = s->to.x - s->from.x, dy = s->to.y - s->from.y, length2 = dx * dx + dy * dy;
@@ -228,8 +231,8 @@ static void ink(const segment *s, double image[PIXELS])
     for (int row = top; row < below; row++) {
         for (int column = left; column < right; column++) {
             const double x = column + 0.5 - s->from.x, y = row + 0.5 - s->from.y;
-            double       t = length2 > 0 ? (x * dx + y * dy) / length2 : 0;
-            t              = t < 0 ? 0 : t > 1 ? 1 : t;
+            double       t     = length2 > 0 ? (x * dx + y * dy) / length2 : 0;
+            t                  = t < 0 ? 0 : t > 1 ? 1 : t;
             const double away2 = (x - t * dx) * (x - t * dx) + (y - t * dy) * (y - t * dy);
             if (away2 >= reach * reach)
                 continue;
@@ -253,10 +256,10 @@ static const glyph *random_glyph(int label, stream *s)
 
 static void draw(uint64_t seed, int64_t index, int label, uint8_t pixels[PIXELS])
 {
-    stream       s            = begin_stream(seed, DRAWING, (uint64_t)index);
-    const glyph *g            = random_glyph(label, &s);
-    const hand   h            = random_hand(&s);
-    const path   drawn        = trace(g, &h, &s);
+    stream       s             = begin_stream(seed, DRAWING, (uint64_t)index);
+    const glyph *g             = random_glyph(label, &s);
+    const hand   h             = random_hand(&s);
+    const path   drawn         = trace(g, &h, &s);
     double       image[PIXELS] = { 0 };
     for (int i = 0; i < drawn.count; i++)
         ink(&drawn.segment[i], image);

@@ -1,4 +1,5 @@
-/* IDX files: a magic (two zeros, element type, number of dimensions), the dimensions, the values; all big-endian. */
+/* IDX files: a magic (two zeros, element type, number of dimensions), the dimensions, the values; all
+   big-endian. */
 #include "dataset.h"
 
 #include "../io/bytes.h"
@@ -51,8 +52,9 @@ static bool read_magic(hg_reader *reader, header *into)
     into->shape.rank = (int)(into->magic & 0xff);
     if (into->type && into->shape.rank >= 1 && into->shape.rank <= HG_MAX_RANK)
         return true;
-    hg_reader_refuse(reader, "not an IDX file: its magic is 0x%08" PRIx32 "; byte images have 0x%08x, labels 0x%08x", into->magic,
-                     IMAGES_MAGIC, LABELS_MAGIC);
+    hg_reader_refuse(reader,
+                     "not an IDX file: its magic is 0x%08" PRIx32 "; byte images have 0x%08x, labels 0x%08x",
+                     into->magic, IMAGES_MAGIC, LABELS_MAGIC);
     return false;
 }
 
@@ -70,8 +72,9 @@ static bool read_dimensions(hg_reader *reader, header *into)
             return false;
         }
         if (!hg_multiply(&into->count, dimension) || !hg_multiply(&bytes, dimension)) {
-            hg_reader_refuse(reader, "the product of the dimensions does not fit in 62 bits at dimension %d (byte %d)", i,
-                             WORD * (i + 1));
+            hg_reader_refuse(
+                reader, "the product of the dimensions does not fit in 62 bits at dimension %d (byte %d)", i,
+                WORD * (i + 1));
             return false;
         }
     }
@@ -88,8 +91,9 @@ static void *read_values(hg_reader *reader, const header *from)
     if (values)
         got += hg_reader_drain(reader);
     if (got != expected)
-        hg_reader_refuse(reader, "the IDX header promises %" PRIu64 " bytes of values, but %" PRIu64 " follow it", expected,
-                         got);
+        hg_reader_refuse(reader,
+                         "the IDX header promises %" PRIu64 " bytes of values, but %" PRIu64 " follow it",
+                         expected, got);
     if (reader->status != HG_OK) {
         free(values);
         return NULL;
@@ -103,10 +107,12 @@ static bool wants_samples(hg_reader *reader, const header *found)
     if (found->shape.rank >= 2)
         return true;
     if (found->magic == LABELS_MAGIC)
-        hg_reader_refuse(reader, "a label file (magic %d) was given where images belong (magic %d)", LABELS_MAGIC,
-                         IMAGES_MAGIC);
+        hg_reader_refuse(reader, "a label file (magic %d) was given where images belong (magic %d)",
+                         LABELS_MAGIC, IMAGES_MAGIC);
     else
-        hg_reader_refuse(reader, "an IDX file with one dimension (magic %" PRIu32 ") was given where samples belong", found->magic);
+        hg_reader_refuse(reader,
+                         "an IDX file with one dimension (magic %" PRIu32 ") was given where samples belong",
+                         found->magic);
     return false;
 }
 
@@ -115,19 +121,20 @@ static bool wants_labels(hg_reader *reader, const header *found)
     if (found->magic == LABELS_MAGIC)
         return true;
     hg_reader_refuse(reader, "%s (magic %" PRIu32 ") was given where labels belong (magic %d)",
-                     found->shape.rank >= 2 ? "an image file" : "a file that does not hold bytes", found->magic,
-                     LABELS_MAGIC);
+                     found->shape.rank >= 2 ? "an image file" : "a file that does not hold bytes",
+                     found->magic, LABELS_MAGIC);
     return false;
 }
 
 /* Reads a whole file whose header `wanted` accepts; NULL latches an error. */
-static void *read_idx(const char *path, bool (*wanted)(hg_reader *, const header *), header *found, hg_error *error)
+static void *read_idx(const char *path, bool (*wanted)(hg_reader *, const header *), header *found,
+                      hg_error *error)
 {
     hg_reader reader;
     void     *values = NULL;
     *found           = (header){ .type = NULL };
-    if (hg_reader_open(&reader, path, error) == HG_OK && read_magic(&reader, found) && wanted(&reader, found) &&
-        read_dimensions(&reader, found))
+    if (hg_reader_open(&reader, path, error) == HG_OK && read_magic(&reader, found) &&
+        wanted(&reader, found) && read_dimensions(&reader, found))
         values = read_values(&reader, found);
     hg_reader_close(&reader);
     return values;
@@ -202,8 +209,8 @@ void hg_idx_fill_labels(hg_dataset *dataset, const char *path)
         return;
     int64_t *labels = NULL;
     if (found.count != dataset->count)
-        hg_fail(&dataset->error, HG_BAD_DATA, "%s: there are %" PRId64 " labels for %" PRId64 " samples", path, found.count,
-                dataset->count);
+        hg_fail(&dataset->error, HG_BAD_DATA, "%s: there are %" PRId64 " labels for %" PRId64 " samples",
+                path, found.count, dataset->count);
     else if (!(labels = malloc((size_t)found.count * sizeof *labels)))
         hg_fail(&dataset->error, HG_OUT_OF_MEMORY, "memory ran out while reading %s", path);
     for (int64_t i = 0; i < found.count && labels; i++)

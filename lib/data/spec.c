@@ -18,15 +18,16 @@ typedef struct spec {
 
 /* ---- Settings ------------------------------------------------------------------------------------------ */
 
-static bool parse_number(spec *into, const char *key, const char *text, uint64_t least, uint64_t most, uint64_t *number)
+static bool parse_number(spec *into, const char *key, const char *text, uint64_t least, uint64_t most,
+                         uint64_t *number)
 {
     char *end;
     errno   = 0;
     *number = strtoull(text, &end, 10);
     if (isdigit((unsigned char)*text) && *end == '\0' && errno == 0 && *number >= least && *number <= most)
         return true;
-    hg_fail(into->error, HG_BAD_ARGUMENT, "%s: %s=%s is not a whole number from %llu to %llu", into->given, key, text,
-            (unsigned long long)least, (unsigned long long)most);
+    hg_fail(into->error, HG_BAD_ARGUMENT, "%s: %s=%s is not a whole number from %llu to %llu", into->given,
+            key, text, (unsigned long long)least, (unsigned long long)most);
     return false;
 }
 
@@ -43,7 +44,8 @@ static bool set_seed(spec *into, const char *value)
 static bool set_labels(spec *into, const char *value)
 {
     if (into->labels) {
-        hg_fail(into->error, HG_BAD_ARGUMENT, "%s: two files of labels are given, %s and %s", into->given, into->labels, value);
+        hg_fail(into->error, HG_BAD_ARGUMENT, "%s: two files of labels are given, %s and %s", into->given,
+                into->labels, value);
         return false;
     }
     into->labels = value;
@@ -65,8 +67,9 @@ typedef struct source {
 static void fill_digits(const spec *from, hg_dataset *dataset)
 {
     if (from->labels)
-        hg_fail(&dataset->error, HG_BAD_ARGUMENT, "%s: the digits have labels of their own, so the file %s cannot be theirs",
-                from->given, from->labels);
+        hg_fail(&dataset->error, HG_BAD_ARGUMENT,
+                "%s: the digits have labels of their own, so the file %s cannot be theirs", from->given,
+                from->labels);
     else
         hg_digits_fill(dataset, (int64_t)from->count, from->seed);
 }
@@ -78,8 +81,10 @@ static void fill_idx(const spec *from, hg_dataset *dataset)
         hg_idx_fill_labels(dataset, from->labels);
 }
 
-static const source digits = { { { "count", set_count }, { "seed", set_seed } }, "count and seed", fill_digits };
-static const source file   = { { { "labels", set_labels } }, "labels", fill_idx };
+static const source digits = {
+    .settings = { { "count", set_count }, { "seed", set_seed } }, .known = "count and seed", .fill = fill_digits
+};
+static const source file = { .settings = { { "labels", set_labels } }, .known = "labels", .fill = fill_idx };
 
 /* Where the next ",key=" begins, so that paths may have commas; NULL if there is none. */
 static char *next_setting(char *text)
@@ -101,8 +106,9 @@ static bool apply_setting(spec *into, const source *kind, char *text)
         if (strcmp(text, s->key) == 0)
             return s->set(into, value);
     }
-    hg_fail(into->error, HG_UNKNOWN_NAME, "%s: there is no setting \"%s\"; known here: %s, written as key=value", into->given,
-            text, kind->known);
+    hg_fail(into->error, HG_UNKNOWN_NAME,
+            "%s: there is no setting \"%s\"; known here: %s, written as key=value", into->given, text,
+            kind->known);
     return false;
 }
 

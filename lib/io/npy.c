@@ -11,8 +11,9 @@ static const struct element_type {
     const char *name, *code; /* ours, NumPy's */
     size_t      size;
 } element_types[] = {
-    [HG_ELEMENT_U8]  = { "u8", "u1", 1 },  [HG_ELEMENT_I8]  = { "i8", "i1", 1 },  [HG_ELEMENT_I16] = { "i16", "i2", 2 },
-    [HG_ELEMENT_I32] = { "i32", "i4", 4 }, [HG_ELEMENT_I64] = { "i64", "i8", 8 }, [HG_ELEMENT_F32] = { "f32", "f4", 4 },
+    [HG_ELEMENT_U8] = { "u8", "u1", 1 },   [HG_ELEMENT_I8] = { "i8", "i1", 1 },
+    [HG_ELEMENT_I16] = { "i16", "i2", 2 }, [HG_ELEMENT_I32] = { "i32", "i4", 4 },
+    [HG_ELEMENT_I64] = { "i64", "i8", 8 }, [HG_ELEMENT_F32] = { "f32", "f4", 4 },
     [HG_ELEMENT_F64] = { "f64", "f8", 8 },
 };
 enum { ELEMENT_TYPES = sizeof element_types / sizeof *element_types };
@@ -53,7 +54,8 @@ hg_status hg_npy_write(const char *path, const hg_npy *array, hg_error *error)
     const struct element_type *type  = &element_types[array->element];
     const int64_t              bytes = array_bytes(&array->shape, array->element);
     if (bytes < 0)
-        return hg_fail(error, HG_BAD_SHAPE, "cannot write %s: a dimension of the array is negative or too large", path);
+        return hg_fail(error, HG_BAD_SHAPE,
+                       "cannot write %s: a dimension of the array is negative or too large", path);
 
     char header[512] = { 0 };
     int  used        = snprintf(header, sizeof header, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
@@ -206,7 +208,8 @@ static bool find_element(header *into)
 static bool read_header(hg_reader *reader, header *into)
 {
     unsigned char start[sizeof magic + VERSION_SIZE];
-    if (hg_reader_read(reader, start, sizeof start) != sizeof start || memcmp(start, magic, sizeof magic) != 0) {
+    if (hg_reader_read(reader, start, sizeof start) != sizeof start ||
+        memcmp(start, magic, sizeof magic) != 0) {
         hg_reader_refuse(reader, "not an NPY file: it does not begin with \\x93NUMPY and a version");
         return false;
     }
@@ -220,7 +223,8 @@ static bool read_header(hg_reader *reader, header *into)
     uint64_t      got           = hg_reader_read(reader, size_bytes, wide);
     uint64_t      size          = hg_load_unsigned(size_bytes, wide, HG_LITTLE_ENDIAN);
     if (got < wide || size > MOST_HEADER) {
-        hg_reader_refuse(reader, "the header's length at byte %zu is cut off or above %d", sizeof start, MOST_HEADER);
+        hg_reader_refuse(reader, "the header's length at byte %zu is cut off or above %d", sizeof start,
+                         MOST_HEADER);
         return false;
     }
     char *text = calloc(1, size + 1);
@@ -230,14 +234,18 @@ static bool read_header(hg_reader *reader, header *into)
     }
     got = hg_reader_read(reader, text, size);
     if (got < size)
-        hg_reader_refuse(reader, "the header should have %" PRIu64 " bytes, but the file ends after %" PRIu64, size, got);
+        hg_reader_refuse(reader, "the header should have %" PRIu64 " bytes, but the file ends after %" PRIu64,
+                         size, got);
     else if (strlen(text) != size || !parse_dictionary(text, into))
-        hg_reader_refuse(reader, "the header is not a dictionary of descr, fortran_order and a shape of at most %d "
-                                 "dimensions: %.100s", HG_MAX_RANK, text);
+        hg_reader_refuse(reader,
+                         "the header is not a dictionary of descr, fortran_order and a shape of at most %d "
+                         "dimensions: %.100s",
+                         HG_MAX_RANK, text);
     else if (into->fortran_order)
         hg_reader_refuse(reader, "the array is in Fortran order; row-major order is wanted");
     else if (!find_element(into))
-        hg_reader_refuse(reader, "elements of type '%s' are not supported; u1, i1, i2, i4, i8, f4 and f8 are", into->descr);
+        hg_reader_refuse(reader, "elements of type '%s' are not supported; u1, i1, i2, i4, i8, f4 and f8 are",
+                         into->descr);
     free(text);
     return reader->status == HG_OK;
 }
@@ -255,7 +263,8 @@ static void *read_data(hg_reader *reader, const header *from)
     if (data)
         got += hg_reader_drain(reader);
     if (got != (uint64_t)expected)
-        hg_reader_refuse(reader, "the header promises %" PRId64 " bytes of numbers, but the file has %" PRIu64,
+        hg_reader_refuse(reader,
+                         "the header promises %" PRId64 " bytes of numbers, but the file has %" PRIu64,
                          expected, got);
     if (reader->status != HG_OK) {
         free(data);

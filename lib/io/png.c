@@ -42,7 +42,8 @@ static void ignore_warning(png_structp png, png_const_charp text)
 }
 
 /* false if libpng jumped out. No local variable changes after setjmp. */
-static bool encode(png_structp png, png_infop info, uint32_t width, uint32_t height, int channels, const uint8_t *pixels)
+static bool encode(png_structp png, png_infop info, uint32_t width, uint32_t height, int channels,
+                   const uint8_t *pixels)
 {
     if (setjmp(png_jmpbuf(png)))
         return false;
@@ -61,8 +62,10 @@ hg_status hg_png_write(const char *path, int64_t width, int64_t height, int chan
     if (width < 1 || width > PNG_USER_WIDTH_MAX || height < 1 || height > PNG_USER_HEIGHT_MAX ||
         (channels != 1 && channels != 3))
         return hg_fail(error, HG_BAD_SHAPE,
-                       "cannot write %s: an image of %" PRId64 "x%" PRId64 " pixels with %d channels cannot be a PNG file; "
-                       "1 or 3 channels and 1 to %d pixels each way can", path, width, height, channels, PNG_USER_WIDTH_MAX);
+                       "cannot write %s: an image of %" PRId64 "x%" PRId64
+                       " pixels with %d channels cannot be a PNG file; "
+                       "1 or 3 channels and 1 to %d pixels each way can",
+                       path, width, height, channels, PNG_USER_WIDTH_MAX);
     hg_error own = { .status = HG_OK };
     target   to  = { .path = path, .error = error ? error : &own };
     if (!(to.file = hg_file_writer_open(path, to.error)))
@@ -125,7 +128,8 @@ static uint8_t grey_level(double value, double low, double high)
 }
 
 /* Draws one image with its top left corner at the pixel given; false if it holds a NaN. */
-static bool draw_image(const hg_png_grid_spec *grid, const layout *plan, int series, int64_t image, uint8_t *corner)
+static bool draw_image(const hg_png_grid_spec *grid, const layout *plan, int series, int64_t image,
+                       uint8_t *corner)
 {
     const int64_t channels = grid->image.dim[0], height = grid->image.dim[1], width = grid->image.dim[2];
     for (int64_t c = 0; c < channels; c++) {
@@ -144,16 +148,20 @@ static bool draw_image(const hg_png_grid_spec *grid, const layout *plan, int ser
 static hg_status check_grid(const char *path, const hg_png_grid_spec *grid, hg_error *error)
 {
     const hg_shape *image = &grid->image;
-    if (image->rank != 3 || (image->dim[0] != 1 && image->dim[0] != 3) || image->dim[1] < 1 || image->dim[2] < 1 ||
-        image->dim[1] > PNG_USER_HEIGHT_MAX || image->dim[2] > PNG_USER_WIDTH_MAX)
-        return hg_fail(error, HG_BAD_SHAPE, "cannot write %s: images of channels x height x width with 1 or 3 channels "
-                       "and up to %d pixels each way can be drawn, but not these", path, PNG_USER_WIDTH_MAX);
+    if (image->rank != 3 || (image->dim[0] != 1 && image->dim[0] != 3) || image->dim[1] < 1 ||
+        image->dim[2] < 1 || image->dim[1] > PNG_USER_HEIGHT_MAX || image->dim[2] > PNG_USER_WIDTH_MAX)
+        return hg_fail(error, HG_BAD_SHAPE,
+                       "cannot write %s: images of channels x height x width with 1 or 3 channels "
+                       "and up to %d pixels each way can be drawn, but not these",
+                       path, PNG_USER_WIDTH_MAX);
     if (grid->dtype != HG_F32 && grid->dtype != HG_F64)
         return hg_fail(error, HG_BAD_DTYPE, "cannot write %s: the pixels must be of type f32 or f64", path);
-    if (grid->count < 1 || grid->count > PNG_USER_WIDTH_MAX || grid->series < 1 || grid->series > PNG_USER_HEIGHT_MAX ||
-        grid->columns < 0 || !(grid->low < grid->high))
-        return hg_fail(error, HG_BAD_ARGUMENT, "cannot write %s: a grid needs 1 to %d images and series, no negative number of "
-                       "columns, and low < high", path, PNG_USER_WIDTH_MAX);
+    if (grid->count < 1 || grid->count > PNG_USER_WIDTH_MAX || grid->series < 1 ||
+        grid->series > PNG_USER_HEIGHT_MAX || grid->columns < 0 || !(grid->low < grid->high))
+        return hg_fail(error, HG_BAD_ARGUMENT,
+                       "cannot write %s: a grid needs 1 to %d images and series, no negative number of "
+                       "columns, and low < high",
+                       path, PNG_USER_WIDTH_MAX);
     return HG_OK;
 }
 
@@ -164,10 +172,11 @@ hg_status hg_png_grid(const char *path, const hg_png_grid_spec *grid, hg_error *
         return status;
     const layout  plan         = plan_layout(grid);
     const int64_t image_height = grid->image.dim[1], image_width = grid->image.dim[2];
-    int64_t       bytes        = grid->image.dim[0];
-    if (plan.width > PNG_USER_WIDTH_MAX || plan.height > PNG_USER_HEIGHT_MAX || !hg_multiply(&bytes, plan.width) ||
-        !hg_multiply(&bytes, plan.height))
-        return hg_fail(error, HG_BAD_SHAPE, "cannot write %s: the grid would have %" PRId64 "x%" PRId64 " pixels", path,
+    int64_t       bytes = grid->image.dim[0];
+    if (plan.width > PNG_USER_WIDTH_MAX || plan.height > PNG_USER_HEIGHT_MAX ||
+        !hg_multiply(&bytes, plan.width) || !hg_multiply(&bytes, plan.height))
+        return hg_fail(error, HG_BAD_SHAPE,
+                       "cannot write %s: the grid would have %" PRId64 "x%" PRId64 " pixels", path,
                        plan.width, plan.height);
     uint8_t *pixels = malloc((size_t)bytes);
     if (!pixels)
@@ -177,10 +186,12 @@ hg_status hg_png_grid(const char *path, const hg_png_grid_spec *grid, hg_error *
 
     for (int series = 0; series < grid->series && status == HG_OK; series++) {
         for (int64_t i = 0; i < grid->count && status == HG_OK; i++) {
-            int64_t top  = i / plan.columns * (plan.block_height + plan.gap_below) + series * (image_height + 1);
+            int64_t top = i / plan.columns * (plan.block_height + plan.gap_below) +
+                          series * (image_height + 1);
             int64_t left = i % plan.columns * (image_width + 1);
             if (!draw_image(grid, &plan, series, i, pixels + (top * plan.width + left) * grid->image.dim[0]))
-                status = hg_fail(error, HG_BAD_DATA, "cannot write %s: image %" PRId64 " of series %d holds a NaN", path, i,
+                status = hg_fail(error, HG_BAD_DATA,
+                                 "cannot write %s: image %" PRId64 " of series %d holds a NaN", path, i,
                                  series);
         }
     }

@@ -33,14 +33,15 @@ hg_status hg_reader_refuse(hg_reader *reader, const char *format, ...)
 hg_status hg_reader_out_of_memory(hg_reader *reader)
 {
     if (reader->status == HG_OK)
-        reader->status = hg_fail(reader->error, HG_OUT_OF_MEMORY, "memory ran out while reading %s", reader->path);
+        reader->status = hg_fail(reader->error, HG_OUT_OF_MEMORY, "memory ran out while reading %s",
+                                 reader->path);
     return reader->status;
 }
 
 hg_status hg_reader_open(hg_reader *reader, const char *path, hg_error *error)
 {
-    *reader = (hg_reader){ .path = path, .error = error };
-    errno   = 0;
+    *reader       = (hg_reader){ .path = path, .error = error };
+    errno         = 0;
     gzFile stream = gzopen(path, "rb");
     if (!stream)
         return errno ? cannot_read(reader, strerror(errno)) : hg_reader_out_of_memory(reader);
@@ -72,13 +73,15 @@ static void note_failure(hg_reader *reader)
         hg_reader_out_of_memory(reader);
         return;
     case Z_BUF_ERROR:
-        hg_reader_refuse(reader, "the file is truncated: its gzip stream breaks off after %llu bytes of content",
+        hg_reader_refuse(reader,
+                         "the file is truncated: its gzip stream breaks off after %llu bytes of content",
                          (unsigned long long)reader->offset);
         return;
     default: /* the text repeats the path */
         hg_reader_refuse(reader, "the gzip stream is damaged after %llu bytes of content (%s)",
                          (unsigned long long)reader->offset,
-                         strncmp(text, reader->path, strlen(reader->path)) ? text : text + strlen(reader->path) + 2);
+                         strncmp(text, reader->path, strlen(reader->path)) ? text
+                                                                           : text + strlen(reader->path) + 2);
     }
 }
 

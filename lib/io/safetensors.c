@@ -1,5 +1,5 @@
-/* safetensors: eight bytes with the header's length, a JSON header, the tensors' bytes; everything little-endian.
-   The metadata holds a CRC-32 of the whole file, taken with its own digits as zeros. */
+/* safetensors: eight bytes with the header's length, a JSON header, the tensors' bytes; everything
+   little-endian. The metadata holds a CRC-32 of the whole file, taken with its own digits as zeros. */
 #include "bytes.h"
 #include "file.h"
 
@@ -18,7 +18,8 @@ enum { LENGTH_SIZE = 8, ALIGNMENT = 8, CHECKSUM_DIGITS = 8, MOST_HEADER = 100 * 
 #define FORMAT       "1"
 #define CHECKSUM_KEY OUR_PREFIX "checksum"
 #define NO_CHECKSUM  "00000000"
-/* What stands before the digits in a compact header. Quotes inside JSON strings are escaped, so this is always a key. */
+/* What stands before the digits in a compact header. Quotes inside JSON strings are escaped, so this is
+   always a key. */
 #define CHECKSUM_MARK "\"" CHECKSUM_KEY "\":\""
 
 static const struct dtype_name {
@@ -40,7 +41,9 @@ static int64_t tensor_bytes(hg_dtype dtype, const hg_shape *shape)
 
 static uint32_t extend_checksum(uint32_t checksum, const void *bytes, size_t size)
 {
-    return size ? (uint32_t)crc32_z(checksum, bytes, size) : checksum; /* for no bytes at NULL zlib would begin anew */
+    if (size == 0) /* zlib would begin anew for no bytes at NULL */
+        return checksum;
+    return (uint32_t)crc32_z(checksum, bytes, size);
 }
 
 static void print_checksum(uint32_t checksum, char text[CHECKSUM_DIGITS + 1])
@@ -82,7 +85,8 @@ static void put_elements(output *to, const void *data, size_t count, size_t size
     }
 }
 
-/* The tensors in the file's order: wide elements first, so that all are aligned. Begins with index = 0, size = 0. */
+/* The tensors in the file's order: wide elements first, so that all are aligned. Begins with index = 0, size
+   = 0. */
 static const hg_safetensors_entry *next_tensor(const output *to, size_t *index, size_t *size)
 {
     static const size_t widest = 8, narrowest = 4;
@@ -113,13 +117,15 @@ static void put_file(output *to, const char *header, size_t header_size)
 static bool add(output *to, json_t *object, const char *key, json_t *value, const char *what)
 {
     if (json_object_get(object, key)) {
-        hg_fail(to->error, HG_BAD_ARGUMENT, "cannot write %s: %s \"%.100s\" is given twice", to->path, what, key);
+        hg_fail(to->error, HG_BAD_ARGUMENT, "cannot write %s: %s \"%.100s\" is given twice", to->path, what,
+                key);
         json_decref(value);
         return false;
     }
     if (value && json_object_set_new(object, key, value) == 0)
         return true;
-    hg_fail(to->error, HG_BAD_ARGUMENT, "cannot write %s: %s \"%.100s\" is not in UTF-8, or memory ran out", to->path, what, key);
+    hg_fail(to->error, HG_BAD_ARGUMENT, "cannot write %s: %s \"%.100s\" is not in UTF-8, or memory ran out",
+            to->path, what, key);
     return false;
 }
 
@@ -145,8 +151,8 @@ static json_t *describe_tensor(const hg_safetensors_entry *tensor, int64_t begin
         json_decref(shape);
         return NULL;
     }
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_names[tensor->dtype].name, "shape", shape, "data_offsets",
-                     (json_int_t)begin, (json_int_t)end);
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_names[tensor->dtype].name, "shape", shape,
+                     "data_offsets", (json_int_t)begin, (json_int_t)end);
 }
 
 static json_t *describe_file(output *to, size_t texts, const hg_safetensors_text text[])
@@ -161,8 +167,9 @@ static json_t *describe_file(output *to, size_t texts, const hg_safetensors_text
     while (good && (tensor = next_tensor(to, &index, &size))) {
         int64_t bytes = tensor_bytes(tensor->dtype, &tensor->shape);
         if (bytes < 0 || bytes > INT64_MAX - begin) {
-            hg_fail(to->error, HG_BAD_SHAPE, "cannot write %s: tensor \"%.100s\" has a negative dimension or is too large",
-                    to->path, tensor->name);
+            hg_fail(to->error, HG_BAD_SHAPE,
+                    "cannot write %s: tensor \"%.100s\" has a negative dimension or is too large", to->path,
+                    tensor->name);
             good = false;
         } else {
             good = add(to, header, tensor->name, describe_tensor(tensor, begin, begin + bytes), "tensor");
@@ -189,8 +196,8 @@ static char *print_header(json_t *header, size_t *size)
     return text;
 }
 
-hg_status hg_safetensors_write(const char *path, size_t tensors, const hg_safetensors_entry tensor[], size_t texts,
-                               const hg_safetensors_text text[], hg_error *error)
+hg_status hg_safetensors_write(const char *path, size_t tensors, const hg_safetensors_entry tensor[],
+                               size_t texts, const hg_safetensors_text text[], hg_error *error)
 {
     hg_error own    = { .status = HG_OK };
     output   to     = { .path = path, .error = &own, .tensors = tensors, .tensor = tensor };
@@ -199,8 +206,8 @@ hg_status hg_safetensors_write(const char *path, size_t tensors, const hg_safete
     char    *bytes  = header ? print_header(header, &size) : NULL;
     json_decref(header);
     if (bytes && size > MOST_HEADER) {
-        hg_fail(&own, HG_BAD_ARGUMENT, "cannot write %s: its header would have %zu bytes; %d are allowed", path, size,
-                MOST_HEADER);
+        hg_fail(&own, HG_BAD_ARGUMENT, "cannot write %s: its header would have %zu bytes; %d are allowed",
+                path, size, MOST_HEADER);
     } else if (bytes) {
         char digits[CHECKSUM_DIGITS + 1];
         put_file(&to, bytes, size);
@@ -211,7 +218,8 @@ hg_status hg_safetensors_write(const char *path, size_t tensors, const hg_safete
             hg_file_commit(to.file);
         }
     } else {
-        hg_fail(&own, HG_OUT_OF_MEMORY, "memory ran out while writing %s", path); /* unless something else is latched */
+        /* unless something else is latched */
+        hg_fail(&own, HG_OUT_OF_MEMORY, "memory ran out while writing %s", path);
     }
     free(bytes);
     return own.status == HG_OK ? HG_OK : hg_fail(error, own.status, "%s", own.text);
@@ -250,22 +258,26 @@ static bool read_header(hg_reader *reader, header_text *text)
     unsigned char length[LENGTH_SIZE];
     uint64_t      got = hg_reader_read(reader, length, sizeof length);
     if (got < sizeof length) {
-        hg_reader_refuse(reader, "the file ends at byte %" PRIu64 ", within the header's length (bytes 0 to 7)", got);
+        hg_reader_refuse(reader,
+                         "the file ends at byte %" PRIu64 ", within the header's length (bytes 0 to 7)", got);
         return false;
     }
     const uint64_t size = hg_load_unsigned(length, sizeof length, HG_LITTLE_ENDIAN);
     if (size < 2 || size > MOST_HEADER) {
-        hg_reader_refuse(reader, "not a safetensors file: the header's length (bytes 0 to 7) is %" PRIu64
-                                 ", which is not 2 to %d", size, MOST_HEADER);
+        hg_reader_refuse(reader,
+                         "not a safetensors file: the header's length (bytes 0 to 7) is %" PRIu64
+                         ", which is not 2 to %d",
+                         size, MOST_HEADER);
         return false;
     }
     text->size  = (size_t)size;
     text->bytes = hg_reader_load(reader, size, &got);
     if (got < size)
-        hg_reader_refuse(reader, "the header has %" PRIu64 " bytes, but the file ends at byte %" PRIu64, size, reader->offset);
+        hg_reader_refuse(reader, "the header has %" PRIu64 " bytes, but the file ends at byte %" PRIu64, size,
+                         reader->offset);
     else if (text->bytes && text->bytes[0] != '{')
-        hg_reader_refuse(reader, "not a safetensors file: byte %d is 0x%02x, not the header's '{'", LENGTH_SIZE,
-                         (unsigned char)text->bytes[0]);
+        hg_reader_refuse(reader, "not a safetensors file: byte %d is 0x%02x, not the header's '{'",
+                         LENGTH_SIZE, (unsigned char)text->bytes[0]);
     return reader->status == HG_OK;
 }
 
@@ -278,7 +290,8 @@ static bool parse_header(hg_reader *reader, const header_text *text, json_t **he
     if (json_error_code(&error) == json_error_out_of_memory)
         hg_reader_out_of_memory(reader);
     else
-        hg_reader_refuse(reader, "the header is not sound JSON at byte %d: %s", LENGTH_SIZE + error.position, error.text);
+        hg_reader_refuse(reader, "the header is not sound JSON at byte %d: %s", LENGTH_SIZE + error.position,
+                         error.text);
     return false;
 }
 
@@ -287,8 +300,8 @@ static const char *metadata_value(json_t *header, const char *key)
     return json_string_value(json_object_get(json_object_get(header, METADATA_KEY), key));
 }
 
-/* Finds the checksum's digits. They may be missing only if nothing else says that the file is ours: a damaged key must
-   not switch the check off. */
+/* Finds the checksum's digits. They may be missing only if nothing else says that the file is ours: a damaged
+   key must not switch the check off. */
 static bool check_metadata(hg_reader *reader, json_t *header, header_text *text)
 {
     json_t *metadata = json_object_get(header, METADATA_KEY), *value;
@@ -300,7 +313,7 @@ static bool check_metadata(hg_reader *reader, json_t *header, header_text *text)
     }
     const char *key;
     bool        ours = false;
-    json_object_foreach(metadata, key, value) {
+    json_object_foreach (metadata, key, value) {
         if (!json_is_string(value)) {
             hg_reader_refuse(reader, "the metadata's \"%.100s\" is not a string", key);
             return false;
@@ -311,14 +324,16 @@ static bool check_metadata(hg_reader *reader, json_t *header, header_text *text)
         return true;
     const char *format = metadata_value(header, FORMAT_KEY);
     if (!format || strcmp(format, FORMAT) != 0) {
-        hg_reader_refuse(reader, "the metadata's " FORMAT_KEY " is \"%.20s\"; this program reads \"" FORMAT "\"",
+        hg_reader_refuse(reader,
+                         "the metadata's " FORMAT_KEY " is \"%.20s\"; this program reads \"" FORMAT "\"",
                          format ? format : "");
         return false;
     }
     const char *checksum = metadata_value(header, CHECKSUM_KEY);
     char       *mark     = strstr(text->bytes, CHECKSUM_MARK);
     if (!checksum || strlen(checksum) != CHECKSUM_DIGITS || !mark) {
-        hg_reader_refuse(reader, "the metadata's " CHECKSUM_KEY " is missing or not %d digits as written", CHECKSUM_DIGITS);
+        hg_reader_refuse(reader, "the metadata's " CHECKSUM_KEY " is missing or not %d digits as written",
+                         CHECKSUM_DIGITS);
         return false;
     }
     text->digits = mark + strlen(CHECKSUM_MARK);
@@ -334,8 +349,8 @@ static bool parse_dtype(hg_reader *reader, const char *name, json_t *value, hg_d
             return true;
         }
     }
-    hg_reader_refuse(reader, "tensor \"%.100s\": dtype \"%.20s\" is not supported; F32, F64 and I64 are", name,
-                     text ? text : "");
+    hg_reader_refuse(reader, "tensor \"%.100s\": dtype \"%.20s\" is not supported; F32, F64 and I64 are",
+                     name, text ? text : "");
     return false;
 }
 
@@ -366,7 +381,9 @@ static bool parse_offsets(hg_reader *reader, const char *name, json_t *value, st
     if (bytes < 0)
         return refuse_tensor(reader, name, "the product of the dimensions exceeds 2^62");
     if ((uint64_t)bytes != tensor->end - tensor->begin) {
-        hg_reader_refuse(reader, "tensor \"%.100s\": shape and dtype need %" PRId64 " bytes, but data_offsets hold %" PRIu64,
+        hg_reader_refuse(reader,
+                         "tensor \"%.100s\": shape and dtype need %" PRId64
+                         " bytes, but data_offsets hold %" PRIu64,
                          name, bytes, tensor->end - tensor->begin);
         return false;
     }
@@ -377,7 +394,8 @@ static bool parse_tensor(hg_reader *reader, const char *name, json_t *value, sto
 {
     tensor->entry.name = name;
     if (!json_is_object(value) || json_object_size(value) != 3)
-        return refuse_tensor(reader, name, "the header's entry is not an object of dtype, shape and data_offsets");
+        return refuse_tensor(reader, name,
+                             "the header's entry is not an object of dtype, shape and data_offsets");
     return parse_dtype(reader, name, json_object_get(value, "dtype"), &tensor->entry.dtype) &&
            parse_shape(reader, name, json_object_get(value, "shape"), &tensor->entry.shape) &&
            parse_offsets(reader, name, json_object_get(value, "data_offsets"), tensor);
@@ -401,8 +419,11 @@ static bool check_layout(hg_reader *reader, hg_safetensors *file, size_t header_
     for (size_t i = 0; i < file->count; i++) {
         const stored_tensor *tensor = &file->tensor[i];
         if (tensor->begin != end) {
-            hg_reader_refuse(reader, "tensor \"%.100s\" begins at byte %" PRIu64 ", but the tensors before it end at byte %" PRIu64,
-                             tensor->entry.name, LENGTH_SIZE + header_size + tensor->begin, LENGTH_SIZE + header_size + end);
+            hg_reader_refuse(reader,
+                             "tensor \"%.100s\" begins at byte %" PRIu64
+                             ", but the tensors before it end at byte %" PRIu64,
+                             tensor->entry.name, LENGTH_SIZE + header_size + tensor->begin,
+                             LENGTH_SIZE + header_size + end);
             return false;
         }
         end = tensor->end;
@@ -418,7 +439,7 @@ static bool parse_tensors(hg_reader *reader, hg_safetensors *file, size_t header
         hg_reader_out_of_memory(reader);
         return false;
     }
-    json_object_foreach(file->header, name, value) {
+    json_object_foreach (file->header, name, value) {
         if (strcmp(name, METADATA_KEY) == 0)
             continue;
         if (!parse_tensor(reader, name, value, &file->tensor[file->count++]))
@@ -436,11 +457,12 @@ static bool read_tensors(hg_reader *reader, hg_safetensors *file, uint32_t *chec
         void          *data = hg_reader_load(reader, size, &got);
         tensor->entry.data  = data;
         if (got < size)
-            hg_reader_refuse(reader, "tensor \"%.100s\" needs %" PRIu64 " bytes, but the file ends at byte %" PRIu64,
+            hg_reader_refuse(reader,
+                             "tensor \"%.100s\" needs %" PRIu64 " bytes, but the file ends at byte %" PRIu64,
                              tensor->entry.name, size, reader->offset);
         if (reader->status != HG_OK)
             return false;
-        *checksum                = extend_checksum(*checksum, data, (size_t)size);
+        *checksum                 = extend_checksum(*checksum, data, (size_t)size);
         const size_t element_size = dtype_names[tensor->entry.dtype].size;
         hg_convert_order(data, (size_t)size / element_size, element_size, HG_LITTLE_ENDIAN);
     }
@@ -467,7 +489,8 @@ static bool check_checksum(hg_reader *reader, const header_text *text, const cha
     char right[CHECKSUM_DIGITS + 1];
     print_checksum(checksum, right);
     if (text->digits && memcmp(digits, right, CHECKSUM_DIGITS) != 0) {
-        hg_reader_refuse(reader, "the file is damaged: its checksum (byte %td) is %.8s, but its bytes give %s",
+        hg_reader_refuse(reader,
+                         "the file is damaged: its checksum (byte %td) is %.8s, but its bytes give %s",
                          LENGTH_SIZE + (text->digits - text->bytes), digits, right);
         return false;
     }
@@ -488,8 +511,8 @@ hg_safetensors *hg_safetensors_open(const char *path, hg_error *error)
                 parse_tensors(&reader, file, text.size);
     if (good) {
         uint32_t checksum = begin_checksum(&text, digits);
-        good              = read_tensors(&reader, file, &checksum) && check_checksum(&reader, &text, digits, checksum);
-        file->checked     = text.digits != NULL;
+        good = read_tensors(&reader, file, &checksum) && check_checksum(&reader, &text, digits, checksum);
+        file->checked = text.digits != NULL;
     }
     hg_reader_close(&reader);
     free(text.bytes);

@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 struct hg_file_writer {
-    FILE      *stream;
-    char      *path;      /* as the caller gave it, for messages */
-    char      *target;    /* the same, symbolic links followed */
-    char      *temporary; /* beside the target; NULL if the target is written straight */
-    hg_error  *error;
-    hg_status  status;
+    FILE     *stream;
+    char     *path;      /* as the caller gave it, for messages */
+    char     *target;    /* the same, symbolic links followed */
+    char     *temporary; /* beside the target; NULL if the target is written straight */
+    hg_error *error;
+    hg_status status;
 };
 
 static hg_status cannot_write(hg_file_writer *writer, int reason)
@@ -35,8 +35,8 @@ static hg_status cannot_write(hg_file_writer *writer, int reason)
     return writer->status;
 }
 
-/* Opens a new file beside the target. Not mkstemp: the kernel applies the umask to the mode given here, and a process
-   cannot ask for its umask without changing it. */
+/* Opens a new file beside the target. Not mkstemp: the kernel applies the umask to the mode given here, and a
+   process cannot ask for its umask without changing it. */
 static int open_beside(hg_file_writer *writer)
 {
     enum { ATTEMPTS = 1000 };
@@ -131,11 +131,11 @@ hg_status hg_file_print(hg_file_writer *writer, const char *format, ...)
     return writer->status;
 }
 
-/* A new name is on the disk only when its directory is. Some file systems cannot sync one (EINVAL), and a directory
-   may be writable without being readable; the file itself is safe by then. */
+/* A new name is on the disk only when its directory is. Some file systems cannot sync one (EINVAL), and a
+   directory may be writable without being readable; the file itself is safe by then. */
 static void sync_directory(hg_file_writer *writer)
 {
-    char *copy = strdup(writer->target);
+    char *copy      = strdup(writer->target);
     int   directory = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (directory >= 0) {
         if (fsync(directory) != 0 && errno != EINVAL)

@@ -25,7 +25,7 @@ enum {
 typedef struct sum_cut {
     int64_t outer, summed, inner; /* the input's shape */
     int64_t blocks;               /* of columns, in inner */
-    int64_t rows, chunks;         /* rows of one chunk of the summed axis; chunks > 1: partial sums go to scratch */
+    int64_t rows, chunks;         /* rows of a chunk of the summed axis; chunks > 1: partial sums go to scratch */
 } sum_cut;
 
 static sum_cut cut_sum(const hg_tensor *t)
@@ -101,7 +101,8 @@ static bool own_axes(const char *op, const hg_tensor *x, unsigned *axes)
         int axis = 0;
         while (!(*axes & ~own & HG_AXIS(axis)))
             axis++;
-        hg_graph_fail(x->graph, HG_BAD_SHAPE, "%s(%s): there is no axis %d", op, hg_shape_print(&x->shape, text), axis);
+        hg_graph_fail(x->graph, HG_BAD_SHAPE, "%s(%s): there is no axis %d", op, hg_shape_print(&x->shape, text),
+                      axis);
         return false;
     }
     *axes &= own;
@@ -234,7 +235,8 @@ hg_tensor *hg_max(hg_tensor *x, unsigned axes)
     while (!(axes & HG_AXIS(first)))
         first++;
     x = gather_axes(x, axes, first);
-    x = x == NULL ? NULL : merge_axes(x, first, count, length.power == 1 ? -length.coefficient : length.coefficient);
+    int64_t merged = length.power == 1 ? length.coefficient * HG_BATCH : length.coefficient;
+    x = x == NULL ? NULL : merge_axes(x, first, count, merged);
     hg_tensor *most = hg_gather(x, hg_argmax(x, first), first);
     if (most == NULL)
         return NULL;
@@ -249,21 +251,36 @@ hg_tensor *hg_max(hg_tensor *x, unsigned axes)
 /* ---- Sums: pairwise above a size, so that the error hardly grows with the count ------------------------- */
 
 enum {
-    LANES = 32,       /* running sums of a row, on every instruction set */
-    LEAF_ROW = 4096,  /* elements summed straight on, LANES at a time */
-    LEAF_ROWS = 128,  /* rows of columns likewise */
-    ROWS_AT_ONCE = 8
+    ROWS_AT_ONCE = 4,
+    LEAF_ROWS = 64,              /* rows that are summed straight on, ROWS_AT_ONCE at a time */
+    LANES = 32,                  /* a single row is summed as rows of LANES, on every instruction set */
+    LEAF_ROW = LEAF_ROWS * LANES
 };
+
+/* sum += each of the rows. */
+static inline void add_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride, int columns)
+{
+    int64_t r = 0;
+    for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE) {
+        const real *a = x + r * stride, *b = a + stride, *c = b + stride, *d = c + stride;
+#pragma omp simd
+        for (int j = 0; j < columns; j++)
+            sum[j] += (a[j] + b[j]) + (c[j] + d[j]);
+    }
+    for (; r < rows; r++)
+#pragma omp simd
+        for (int j = 0; j < columns; j++)
+            sum[j] += x[r * stride + j];
+}
 
 static real sum_leaf(const real *x, int64_t n)
 {
     real lane[LANES] = { 0 };
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    int64_t rest = n % LANES;
+    add_rows(lane, x, n / LANES, LANES, LANES);
+    if (rest > 0) /* a loop of fixed length vectorises under a mask */
         for (int l = 0; l < LANES; l++)
-            lane[l] += x[i + l];
-    for (int l = 0; i + l < n; l++)
-        lane[l] += x[i + l];
+            lane[l] += l < rest ? x[n - rest + l] : 0;
     for (int half = LANES / 2; half > 0; half /= 2)
         for (int l = 0; l < half; l++)
             lane[l] += lane[l + half];
@@ -276,22 +293,6 @@ static real sum_row(const real *x, int64_t n)
         return sum_leaf(x, n);
     int64_t half = (n / 2 + LEAF_ROW - 1) / LEAF_ROW * LEAF_ROW;
     return sum_row(x, half) + sum_row(x + half, n - half);
-}
-
-static void add_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride, int columns)
-{
-    int64_t r = 0;
-    for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE) {
-        const real *a = x + r * stride, *b = a + 2 * stride, *c = b + 2 * stride, *d = c + 2 * stride;
-#pragma omp simd
-        for (int j = 0; j < columns; j++)
-            sum[j] += ((a[j] + a[j + stride]) + (b[j] + b[j + stride])) +
-                      ((c[j] + c[j + stride]) + (d[j] + d[j + stride]));
-    }
-    for (; r < rows; r++)
-#pragma omp simd
-        for (int j = 0; j < columns; j++)
-            sum[j] += x[r * stride + j];
 }
 
 /* Sums of up to COLUMNS columns. */
@@ -309,22 +310,35 @@ static void sum_columns(real *sum, const real *x, int64_t rows, int64_t stride, 
     add_rows(sum, second, 1, columns, columns);
 }
 
+/* Whole rows, one after the other. */
+static void sum_rows(const sum_cut *c, real *y, const real *x, int64_t begin, int64_t end)
+{
+    for (int64_t i = begin; i < end; i++)
+        y[i] = sum_row(x + i * c->summed, c->summed);
+}
+
+static void sum_unit(const sum_cut *c, real *y, const real *x, int64_t unit)
+{
+    int64_t block = unit % c->blocks, outer = unit / c->blocks % c->outer, chunk = unit / c->blocks / c->outer;
+    int64_t row = chunk * c->rows, rows = hg_smaller(c->rows, c->summed - row), column = block * COLUMNS;
+    const real *from = x + (outer * c->summed + row) * c->inner + column;
+    real *to = y + (chunk * c->outer + outer) * c->inner + column;
+    if (c->inner == 1)
+        *to = sum_row(from, rows);
+    else
+        sum_columns(to, from, rows, c->inner, (int)hg_smaller(COLUMNS, c->inner - column));
+}
+
 static void sum_run(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
     const sum_cut c = cut_sum(t);
-    const real *x = in[0];
     real *to = c.chunks > 1 ? scratch : y;
-    for (int64_t unit = hg_part_begin(sum_units(&c), part, parts); unit < hg_part_begin(sum_units(&c), part + 1, parts);
-         unit++) {
-        int64_t block = unit % c.blocks, outer = unit / c.blocks % c.outer, chunk = unit / c.blocks / c.outer;
-        int64_t row = chunk * c.rows, rows = hg_smaller(c.rows, c.summed - row), column = block * COLUMNS;
-        const real *from = x + (outer * c.summed + row) * c.inner + column;
-        real *sum = to + (chunk * c.outer + outer) * c.inner + column;
-        if (c.inner == 1)
-            *sum = sum_row(from, rows);
-        else
-            sum_columns(sum, from, rows, c.inner, (int)hg_smaller(COLUMNS, c.inner - column));
-    }
+    int64_t begin = hg_part_begin(sum_units(&c), part, parts), end = hg_part_begin(sum_units(&c), part + 1, parts);
+    if (c.inner == 1 && c.chunks == 1)
+        sum_rows(&c, to, in[0], begin, end);
+    else
+        for (int64_t unit = begin; unit < end; unit++)
+            sum_unit(&c, to, in[0], unit);
 }
 
 static void sum_combine(const hg_tensor *t, void *y, const void *const in[], void *scratch, int parts)
@@ -333,8 +347,10 @@ static void sum_combine(const hg_tensor *t, void *y, const void *const in[], voi
     const int64_t results = c.outer * c.inner;
     (void)in;
     (void)parts;
-    for (int64_t i = 0; c.chunks > 1 && i < results; i += COLUMNS)
-        sum_columns((real *)y + i, (const real *)scratch + i, c.chunks, results, (int)hg_smaller(COLUMNS, results - i));
+    for (int64_t i = 0; c.chunks > 1 && i < results; i += COLUMNS) {
+        const real *partial = (const real *)scratch + i;
+        sum_columns((real *)y + i, partial, c.chunks, results, (int)hg_smaller(COLUMNS, results - i));
+    }
 }
 
 const hg_kernels OP(sum) = { .run = sum_run, .combine = sum_combine };
@@ -383,8 +399,9 @@ static void argmax_run(const hg_tensor *t, void *y, const void *const in[], void
     (void)scratch;
     for (int columns; i < end; i += columns) {
         int64_t column = i % inner;
+        const real *from = (const real *)in[0] + i / inner * rows * inner + column;
         columns = (int)hg_smaller(hg_smaller(COLUMNS, inner - column), end - i);
-        argmax_columns((int64_t *)y + i, (const real *)in[0] + i / inner * rows * inner + column, rows, inner, columns);
+        argmax_columns((int64_t *)y + i, from, rows, inner, columns);
     }
 }
 
