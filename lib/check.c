@@ -1,4 +1,4 @@
-/* Gradient checks against central differences. Written on the public header alone, as a user could have written them. */
+/* Gradient checks against central differences. On the public headers alone: a user could have written them. */
 #include <hourglass/grad.h>
 #include <hourglass/math.h>
 #include <hourglass/op.h>
@@ -264,7 +264,8 @@ static hg_status compare(check *c, int order, hg_tensor *value, hg_tensor *const
     for (int i = 0; status == HG_OK && i < c->count; i++) {
         int64_t count = hg_shape_count(hg_tensor_shape(c->wrt[i]), c->options.batch);
         double *analytic = malloc(((size_t)count + 1) * sizeof *analytic);
-        status = analytic == NULL ? out_of_memory(c) : hg_plan_read(derivatives, derivative[i], analytic, (size_t)count);
+        status = analytic == NULL ? out_of_memory(c)
+                                  : hg_plan_read(derivatives, derivative[i], analytic, (size_t)count);
         if (status == HG_OK)
             status = check_tensor(c, order, values, value, c->wrt[i], analytic, count);
         free(analytic);
@@ -323,7 +324,12 @@ static hg_check_options with_defaults(const hg_check_options *given)
 
 static bool positive(double x) { return x > 0 && isfinite(x); }
 
-static const char *wrong_option(const hg_check_options *o)
+static bool is_input(const hg_graph *graph, const hg_tensor *t)
+{
+    return t != NULL && hg_tensor_graph(t) == graph && is_named_leaf(t) && hg_data(t) == NULL;
+}
+
+static const char *wrong_option(const hg_check_options *o, const hg_graph *graph)
 {
     if (o->order != 1 && o->order != 2)
         return "order must be 1 or 2";
@@ -334,14 +340,14 @@ static const char *wrong_option(const hg_check_options *o)
     if (o->inputs < 0 || (o->inputs > 0 && o->input == NULL))
         return "there are no values at `input`";
     for (int i = 0; i < o->inputs; i++)
-        if (o->input[i].tensor == NULL || o->input[i].values == NULL)
-            return "an input or its values are NULL";
+        if (!is_input(graph, o->input[i].tensor) || o->input[i].values == NULL)
+            return "values are given for a tensor that is no input of the graph, or they are NULL";
     return NULL;
 }
 
 static hg_status validate(check *c)
 {
-    const char *wrong = wrong_option(&c->options);
+    const char *wrong = wrong_option(&c->options, c->graph);
     if (hg_graph_status(c->graph) != HG_OK)
         return hg_graph_status(c->graph);
     if (hg_graph_dtype(c->graph) != HG_F64)
@@ -350,8 +356,9 @@ static hg_status validate(check *c)
         return fail(c, HG_BAD_ARGUMENT, wrong);
     for (int i = 0; i < c->count; i++)
         if (c->wrt[i] == NULL || hg_tensor_graph(c->wrt[i]) != c->graph || !is_real_leaf(c->wrt[i])) {
-            hg_graph_fail(c->graph, HG_BAD_ARGUMENT, "hg_gradcheck: tensor %d, \"%s\", must be a parameter, a state or a "
-                          "real input of the loss's graph", i, c->wrt[i] == NULL ? "" : hg_tensor_name(c->wrt[i]));
+            hg_graph_fail(c->graph, HG_BAD_ARGUMENT,
+                          "hg_gradcheck: tensor %d, \"%s\", must be a parameter, a state or a real input of the loss's "
+                          "graph", i, c->wrt[i] == NULL ? "" : hg_tensor_name(c->wrt[i]));
             return HG_BAD_ARGUMENT;
         }
     return HG_OK;
@@ -367,7 +374,8 @@ static hg_status verdict(check *c)
         snprintf(c->report->text, sizeof c->report->text,
                  "the %sgradient of \"%s\" %s at index %lld%s: analytic %.9g, numeric %.9g, %.3g of the tolerance",
                  w->order == 2 ? "double " : "", hg_tensor_name(w->tensor), wrong ? "is wrong" : "is right",
-                 (long long)w->index, wrong ? "" : " too, which is the worst of all", w->analytic, w->numeric, w->excess);
+                 (long long)w->index, wrong ? "" : " too, which is the worst of all", w->analytic, w->numeric,
+                 w->excess);
     return wrong ? HG_GRADIENT_WRONG : HG_OK;
 }
 

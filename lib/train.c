@@ -137,12 +137,18 @@ static size_t bytes_of(const hg_tensor *parameter)
     return (size_t)hg_shape_count(hg_tensor_shape(parameter), 1) * hg_dtype_size(hg_tensor_dtype(parameter));
 }
 
-/* Both graphs are built from one declaration, so their parameters come in the same order. */
+/* Both graphs are built from one declaration, so their parameters come in the same order. Of the states the model has
+   the layers', and the training the optimiser's too. */
 static void copy_parameters(const hg_graph *from, const hg_graph *to)
 {
-    const hg_tensor *parameter;
+    const hg_tensor *parameter, *state;
     for (size_t i = 0; (parameter = hg_graph_parameter(from, i)) != NULL; i++)
         memcpy(hg_data(hg_graph_parameter(to, i)), hg_data(parameter), bytes_of(parameter));
+    for (size_t i = 0; (state = hg_graph_state(from, i)) != NULL; i++) {
+        const hg_tensor *other = hg_graph_find(to, hg_tensor_name(state));
+        if (other != NULL)
+            memcpy(hg_data(other), hg_data(state), bytes_of(state));
+    }
 }
 
 static void keep_best(trainer *t)
@@ -205,13 +211,14 @@ static hg_status make_outputs(trainer *t)
 {
     int updates;
     hg_tensor *const *update = hg_updates_outputs(t->updates, &updates);
-    t->outputs = 2 + updates;
+    t->outputs = 2 + updates + t->parts.updates.count;
     t->output = calloc((size_t)t->outputs, sizeof *t->output);
     if (t->output == NULL)
         return hg_model_fail(t->model, HG_OUT_OF_MEMORY, "out of memory: %d outputs of a training step", t->outputs);
     t->output[0] = t->parts.loss;
     t->output[1] = t->parts.objective;
     memcpy(t->output + 2, update, (size_t)updates * sizeof *update);
+    memcpy(t->output + 2 + updates, t->parts.updates.assignment, (size_t)t->parts.updates.count * sizeof *update);
     return HG_OK;
 }
 
@@ -222,7 +229,7 @@ static hg_status build(trainer *t)
     if (t->graph == NULL)
         return fail_by_graph(t);
     hg_graph_set_seed(t->graph, hg_model_seed(t->model));
-    if (hg_autoencoder_build(declaration, t->graph, &t->parts) != HG_OK)
+    if (hg_autoencoder_build(declaration, t->graph, HG_TRAINING, &t->parts) != HG_OK)
         return fail_by_graph(t);
     hg_status status = list_parameters(t);
     if (status != HG_OK)

@@ -27,7 +27,8 @@ static bool one_hot_infer(hg_tensor *t)
     if (shape.rank < 1 || shape.dim[0] != 1)
         return hg_infer_fail(t, HG_BAD_SHAPE, "labels must have length 1 along axis 0, which the classes take");
     if (classes < 1)
-        return hg_infer_fail(t, HG_BAD_ARGUMENT, "the number of classes must be positive, not %lld", (long long)classes);
+        return hg_infer_fail(t, HG_BAD_ARGUMENT, "the number of classes must be positive, not %lld",
+                             (long long)classes);
     shape.dim[0] = classes;
     return hg_set_result(t, t->graph->dtype, shape);
 }

@@ -161,14 +161,22 @@ static void pow_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *
 
 #define NUMBER_OP(op, ...)                                                                                    \
     const hg_op hg_##op##_op = { .name = #op, .min_inputs = 1, .max_inputs = 1, .flags = HG_MAP,              \
-                                 .attr_size = sizeof(double), .infer = hg_infer_number, HG_VARIANTS(op), __VA_ARGS__ };
+                                 .attr_size = sizeof(double), .infer = hg_infer_number, HG_VARIANTS(op),      \
+                                 __VA_ARGS__ };
 
 NUMBER_OP(scale, .vjp = scale_vjp)
 NUMBER_OP(shift, .vjp = shift_vjp)
 NUMBER_OP(pow, .vjp = pow_vjp)
 
-hg_tensor *hg_scale(hg_tensor *x, double factor) { return factor == 1 ? x : hg_apply_number(&hg_scale_op, x, factor); }
-hg_tensor *hg_shift(hg_tensor *x, double term) { return term == 0 ? x : hg_apply_number(&hg_shift_op, x, term); }
+hg_tensor *hg_scale(hg_tensor *x, double factor)
+{
+    return factor == 1 ? x : hg_apply_number(&hg_scale_op, x, factor);
+}
+
+hg_tensor *hg_shift(hg_tensor *x, double term)
+{
+    return term == 0 ? x : hg_apply_number(&hg_shift_op, x, term);
+}
 
 /* The powers that have a cheaper op or, as x^0 = 1, another derivative. */
 hg_tensor *hg_pow(hg_tensor *x, double exponent)
@@ -203,7 +211,8 @@ static void clamp_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor
 }
 
 const hg_op hg_clamp_op = { .name = "clamp", .min_inputs = 1, .max_inputs = 1, .flags = HG_MAP,
-                            .attr_size = sizeof(double[2]), .infer = clamp_infer, .vjp = clamp_vjp, HG_VARIANTS(clamp) };
+                            .attr_size = sizeof(double[2]), .infer = clamp_infer, .vjp = clamp_vjp,
+                            HG_VARIANTS(clamp) };
 
 hg_tensor *hg_clamp(hg_tensor *x, double low, double high)
 {
@@ -245,8 +254,8 @@ hg_tensor *hg_select(hg_tensor *mask, hg_tensor *a, hg_tensor *b)
 static bool assign_infer(hg_tensor *t)
 {
     if (t->input[0]->op != &hg_parameter_op)
-        return hg_infer_fail(t, HG_BAD_ARGUMENT, "the target is the result of %s: only a parameter or a state can be "
-                             "assigned to", t->input[0]->op->name);
+        return hg_infer_fail(t, HG_BAD_ARGUMENT, "the target is the result of %s: only a parameter or a state can "
+                             "be assigned to", t->input[0]->op->name);
     return hg_infer_map(t);
 }
 

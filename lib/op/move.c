@@ -168,7 +168,8 @@ static void permute_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tens
 }
 
 const hg_op hg_permute_op = { .name = "permute", .min_inputs = 1, .max_inputs = 1, .attr_size = sizeof(permute_attr),
-                              .infer = permute_infer, .vjp = permute_vjp, .parts = hg_move_parts, HG_VARIANTS(permute) };
+                              .infer = permute_infer, .vjp = permute_vjp, .parts = hg_move_parts,
+                              HG_VARIANTS(permute) };
 
 hg_tensor *hg_permute(hg_tensor *x, const int order[])
 {

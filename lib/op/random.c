@@ -23,8 +23,10 @@ static bool random_infer(hg_tensor *t)
     const random_attr *attr = t->attr;
     const hg_tensor *step = t->input[0];
     t->name = attr->name;
-    if (step->dtype != HG_I64 || step->shape.rank != 0)
-        return hg_infer_fail(t, HG_BAD_DTYPE, "the step must be a scalar of i64, not of %s", hg_dtype_name(step->dtype));
+    if (step->dtype != HG_I64)
+        return hg_infer_fail(t, HG_BAD_DTYPE, "the step must be i64, not %s", hg_dtype_name(step->dtype));
+    if (step->shape.rank != 0)
+        return hg_infer_fail(t, HG_BAD_SHAPE, "the step must be a scalar");
     if (!(attr->probability >= 0 && attr->probability <= 1))
         return hg_infer_fail(t, HG_BAD_ARGUMENT, "the probability %g is not between 0 and 1", attr->probability);
     return hg_set_result(t, t->graph->dtype, attr->shape);
@@ -55,7 +57,8 @@ static bool name_is_taken(const hg_graph *graph, const char *name)
     return hg_graph_find(graph, name) != NULL;
 }
 
-static hg_tensor *random_tensor(const hg_op *op, hg_tensor *step, const char *name, hg_shape shape, double probability)
+static hg_tensor *random_tensor(const hg_op *op, hg_tensor *step, const char *name, hg_shape shape,
+                                double probability)
 {
     if (step == NULL)
         return NULL;
@@ -63,9 +66,11 @@ static hg_tensor *random_tensor(const hg_op *op, hg_tensor *step, const char *na
     random_attr attr = { .shape = shape, .probability = probability };
     int length = snprintf(attr.name, sizeof attr.name, "%s%s", graph->scope, name);
     if (*name == '\0' || length >= (int)sizeof attr.name)
-        return hg_graph_fail(graph, HG_BAD_ARGUMENT, "%s: the name is empty or too long: \"%.64s\"", op->name, attr.name);
+        return hg_graph_fail(graph, HG_BAD_ARGUMENT, "%s: the name is empty or too long: \"%.64s\"", op->name,
+                             attr.name);
     if (name_is_taken(graph, attr.name))
-        return hg_graph_fail(graph, HG_BAD_ARGUMENT, "%s: the name \"%s\" is taken in this graph", op->name, attr.name);
+        return hg_graph_fail(graph, HG_BAD_ARGUMENT, "%s: the name \"%s\" is taken in this graph", op->name,
+                             attr.name);
     return hg_apply(op, 1, &step, &attr);
 }
 
@@ -107,9 +112,9 @@ static void draw(const hg_tensor *t, int64_t begin, int64_t n, real *y, const vo
                        .probability = (float)attr->probability };
     real numbers[BLOCKS * MOST_PER_BLOCK];
     for (int64_t i = 0, taken; i < n; i += taken) {
-        const int64_t skipped = (begin + i) % per_block;
+        const int64_t first = (begin + i) / per_block, skipped = (begin + i) % per_block;
         taken = BLOCKS * per_block - skipped < n - i ? BLOCKS * per_block - skipped : n - i;
-        fill(&s, (uint64_t)((begin + i) / per_block), (int)((skipped + taken + per_block - 1) / per_block), numbers);
+        fill(&s, (uint64_t)first, (int)((skipped + taken + per_block - 1) / per_block), numbers);
         memcpy(y + i, numbers + skipped, (size_t)taken * sizeof *y);
     }
 }

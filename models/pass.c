@@ -1,0 +1,214 @@
+/* Passes: what a model computes over many samples, one mini-batch after the other. */
+#include "models.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PASS_BATCH = 256 };
+
+/* ---- The graph of each pass ----------------------------------------------------------------------------- */
+
+static void open_encode(hg_model *model, hg_pass *pass)
+{
+    pass->output[0] = model->parts.code;
+}
+
+static void open_reconstruct(hg_model *model, hg_pass *pass)
+{
+    pass->output[0] = model->parts.reconstruction;
+}
+
+static void open_decode(hg_model *model, hg_pass *pass)
+{
+    pass->source = hg_input(model->graph, "code", *hg_tensor_shape(model->parts.code));
+    pass->output[0] = hg_substitute(model->parts.reconstruction, model->parts.code, pass->source);
+}
+
+static void open_loss(hg_model *model, hg_pass *pass)
+{
+    pass->output[0] = model->parts.loss;
+}
+
+/* Errors of each sample, of the reconstruction and of the mean image; and how many values are no probabilities. */
+static void open_evaluate(hg_model *model, hg_pass *pass)
+{
+    const hg_parts *parts = &model->parts;
+    hg_tensor *x = parts->input, *y = parts->reconstruction;
+    hg_shape mean = *hg_tensor_shape(x);
+    mean.rank--;
+    model->mean_image = hg_input(model->graph, "mean_image", mean);
+    hg_tensor *same = hg_expand_like(model->mean_image, x, hg_last_axis(x));
+    hg_tensor *zero = hg_scalar(model->graph, 0), *one = hg_scalar(model->graph, 1);
+    pass->output[0] = hg_squared_error_by(y, x, HG_PER_SAMPLE);
+    pass->output[1] = parts->logits != NULL ? hg_binary_cross_entropy_from_logits_by(parts->logits, x, HG_PER_SAMPLE)
+                                            : hg_binary_cross_entropy_by(y, x, HG_PER_SAMPLE);
+    pass->output[2] = hg_squared_error_by(same, x, HG_PER_SAMPLE);
+    pass->output[3] = hg_binary_cross_entropy_by(same, x, HG_PER_SAMPLE);
+    pass->output[4] = hg_sum(hg_add(hg_greater(zero, y), hg_greater(y, one)), hg_all_but_last_axis(y));
+}
+
+static void (*const open_pass[HG_PASSES])(hg_model *model, hg_pass *pass) = {
+    [HG_PASS_ENCODE] = open_encode,           [HG_PASS_DECODE] = open_decode,
+    [HG_PASS_RECONSTRUCT] = open_reconstruct, [HG_PASS_LOSS] = open_loss,
+    [HG_PASS_EVALUATE] = open_evaluate,
+};
+
+static hg_status open_once(hg_model *model, hg_pass_kind kind)
+{
+    hg_pass *pass = &model->pass[kind];
+    if (pass->source != NULL)
+        return HG_OK;
+    pass->source = model->parts.input;
+    open_pass[kind](model, pass);
+    if (hg_graph_status(model->graph) != HG_OK)
+        return hg_model_fail_by_graph(model, HG_BAD_ARGUMENT);
+    int outputs = 0;
+    while (outputs < HG_PASS_OUTPUTS && pass->output[outputs] != NULL)
+        outputs++;
+    pass->plans = (hg_batch_plans){ .graph = model->graph,
+                                    .outputs = outputs,
+                                    .output = pass->output,
+                                    .options = { .batch = PASS_BATCH, .threads = model->threads } };
+    return HG_OK;
+}
+
+/* ---- Running -------------------------------------------------------------------------------------------- */
+
+static hg_status load_samples(const hg_model *model, const hg_pass *pass, hg_plan *plan, const hg_pass_source *source,
+                              int64_t done, int64_t n)
+{
+    hg_scaling scale = hg_model_scaling(model);
+    return hg_dataset_batch(source->data, n, source->index == NULL ? NULL : source->index + done, source->first + done,
+                            scale.low, scale.high, hg_tensor_dtype(pass->source), hg_plan_data(plan, pass->source));
+}
+
+/* Columns done ... done + n - 1 of r x count, or back. */
+static void copy_columns(double *to, int64_t to_columns, const double *from, int64_t from_columns, int64_t rows,
+                         int64_t columns)
+{
+    for (int64_t row = 0; row < rows; row++)
+        memcpy(to + row * to_columns, from + row * from_columns, (size_t)columns * sizeof *to);
+}
+
+static hg_status load_codes(const hg_model *model, const hg_pass *pass, hg_plan *plan, const hg_pass_source *source,
+                            int64_t done, int64_t n)
+{
+    int64_t size = hg_model_code_size(model);
+    double *columns = malloc((size_t)(size * n) * sizeof *columns);
+    if (columns == NULL)
+        return HG_OUT_OF_MEMORY;
+    copy_columns(columns, n, source->codes + done, source->count, size, n);
+    hg_status status = hg_plan_write(plan, pass->source, columns, (size_t)(size * n));
+    free(columns);
+    return status;
+}
+
+static hg_status write_if_read(hg_plan *plan, const hg_tensor *input, const double *values, int64_t count)
+{
+    return input == NULL || hg_plan_data(plan, input) == NULL ? HG_OK
+                                                              : hg_plan_write(plan, input, values, (size_t)count);
+}
+
+static hg_status run_batch(hg_model *model, hg_pass *pass, const hg_pass_source *source, int64_t done, int64_t n,
+                           hg_pass_take *take, void *to)
+{
+    hg_plan *plan = hg_batch_plan(&pass->plans, n);
+    if (plan == NULL)
+        return HG_OUT_OF_MEMORY;
+    hg_status status = write_if_read(plan, model->parts.step, &(double){ 0 }, 1);
+    if (status == HG_OK && source->mean_image != NULL)
+        status = write_if_read(plan, model->mean_image, source->mean_image, hg_model_input_size(model));
+    if (status == HG_OK)
+        status = (source->codes != NULL ? load_codes : load_samples)(model, pass, plan, source, done, n);
+    if (status == HG_OK)
+        status = hg_run(plan);
+    return status == HG_OK ? take(to, pass, plan, done, n) : status;
+}
+
+static hg_status check_source(hg_model *model, const hg_pass_source *source)
+{
+    if (source->codes != NULL)
+        return source->count < 0 ? hg_model_fail(model, HG_BAD_ARGUMENT, "the count of codes is %lld",
+                                                 (long long)source->count)
+                                 : hg_model_status(model);
+    if (hg_model_check_data(model, source->data) != HG_OK)
+        return hg_model_status(model);
+    int64_t count = hg_dataset_count(source->data);
+    if (source->index == NULL && (source->first < 0 || source->count < 0 || source->first > count - source->count))
+        return hg_model_fail(model, HG_BAD_ARGUMENT, "there are no samples %lld to %lld in a data set of %lld",
+                             (long long)source->first, (long long)(source->first + source->count - 1),
+                             (long long)count);
+    return HG_OK;
+}
+
+hg_status hg_pass_run(hg_model *model, hg_pass_kind kind, const hg_pass_source *source, hg_pass_take *take, void *to)
+{
+    if (hg_model_status(model) != HG_OK || check_source(model, source) != HG_OK || open_once(model, kind) != HG_OK)
+        return hg_model_status(model);
+    hg_pass *pass = &model->pass[kind];
+    for (int64_t done = 0, n; done < source->count; done += n) {
+        n = source->count - done < PASS_BATCH ? source->count - done : PASS_BATCH;
+        hg_status status = run_batch(model, pass, source, done, n, take, to);
+        if (status != HG_OK)
+            return hg_model_fail_by_graph(model, status);
+    }
+    return HG_OK;
+}
+
+/* ---- Codes, samples, loss ------------------------------------------------------------------------------- */
+
+typedef struct columns {
+    double *values;
+    int64_t count;
+} columns;
+
+static hg_status take_columns(void *to, const hg_pass *pass, hg_plan *plan, int64_t done, int64_t n)
+{
+    const columns *all = to;
+    int64_t size = hg_shape_count(hg_tensor_shape(pass->output[0]), 1);
+    double *values = malloc((size_t)(size * n) * sizeof *values);
+    if (values == NULL)
+        return HG_OUT_OF_MEMORY;
+    hg_status status = hg_plan_read(plan, pass->output[0], values, (size_t)(size * n));
+    if (status == HG_OK)
+        copy_columns(all->values + done, all->count, values, n, size, n);
+    free(values);
+    return status;
+}
+
+hg_status hg_model_encode(hg_model *model, const hg_dataset *data, int64_t first, int64_t count, double *codes)
+{
+    return hg_pass_run(model, HG_PASS_ENCODE, &(hg_pass_source){ .data = data, .first = first, .count = count },
+                       take_columns, &(columns){ codes, count });
+}
+
+hg_status hg_model_decode(hg_model *model, const double *codes, int64_t count, double *samples)
+{
+    return hg_pass_run(model, HG_PASS_DECODE, &(hg_pass_source){ .codes = codes, .count = count }, take_columns,
+                       &(columns){ samples, count });
+}
+
+hg_status hg_model_reconstruct(hg_model *model, const hg_dataset *data, int64_t first, int64_t count, double *samples)
+{
+    return hg_pass_run(model, HG_PASS_RECONSTRUCT, &(hg_pass_source){ .data = data, .first = first, .count = count },
+                       take_columns, &(columns){ samples, count });
+}
+
+static hg_status take_loss(void *to, const hg_pass *pass, hg_plan *plan, int64_t done, int64_t n)
+{
+    double mean;
+    (void)done;
+    hg_status status = hg_plan_read(plan, pass->output[0], &mean, 1);
+    *(double *)to += mean * (double)n;
+    return status;
+}
+
+hg_status hg_model_loss(hg_model *model, const hg_dataset *data, const int64_t index[], int64_t count, double *loss)
+{
+    double sum = 0;
+    hg_status status = hg_pass_run(model, HG_PASS_LOSS,
+                                   &(hg_pass_source){ .data = data, .index = index, .count = count }, take_loss, &sum);
+    if (status == HG_OK)
+        *loss = count > 0 ? sum / (double)count : 0;
+    return status;
+}
