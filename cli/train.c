@@ -168,7 +168,8 @@ static int run_on(const hg_autoencoder *declaration, const hg_dataset *data, con
 {
     if (o->out == NULL && strchr(declaration->name, '/') != NULL)
         return hg_complain("--out is missing: \"%s\" cannot be the name of a directory", declaration->name);
-    char *directory = o->out != NULL ? hg_join(o->out, "") : hg_join("runs", declaration->name);
+    char *usual = o->out == NULL ? hg_join("runs", declaration->name) : NULL;
+    const char *directory = o->out != NULL ? o->out : usual;
     hg_model *model = hg_model_new(declaration, HG_F32, (uint64_t)o->seed);
     int status = HG_EXIT_FAILURE;
     if (hg_model_status(model) != HG_OK)
@@ -176,7 +177,7 @@ static int run_on(const hg_autoencoder *declaration, const hg_dataset *data, con
     else if (directory != NULL)
         status = train(model, data, valid, o, directory);
     hg_model_free(model);
-    free(directory);
+    free(usual);
     return status;
 }
 

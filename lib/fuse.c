@@ -123,7 +123,8 @@ static bool add_to_unit(fusion *f, unit *u, hg_node *n)
         hg_node **node = hg_plan_alloc(f->plan, (size_t)room, sizeof *node);
         if (node == NULL)
             return false;
-        memcpy(node, u->node, (size_t)u->nodes * sizeof *node);
+        if (u->nodes > 0)
+            memcpy(node, u->node, (size_t)u->nodes * sizeof *node);
         u->node = node;
         u->room = room;
     }

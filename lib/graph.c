@@ -243,8 +243,8 @@ bool hg_set_result(hg_tensor *t, hg_dtype dtype, hg_shape shape)
 bool hg_infer_map(hg_tensor *t)
 {
     for (int i = 0; i < t->inputs; i++) {
-        if (t->input[i]->dtype == HG_I64)
-            return hg_infer_fail(t, HG_BAD_DTYPE, "input %d must be real", i);
+        if (t->input[i]->dtype != t->graph->dtype)
+            return hg_infer_fail(t, HG_BAD_DTYPE, "input %d must be real, not %s", i, hg_dtype_name(t->input[i]->dtype));
         if (!hg_shape_equal(&t->input[i]->shape, &t->input[0]->shape))
             return hg_infer_fail(t, HG_BAD_SHAPE,
                                  "shapes must be equal (hg_expand repeats a tensor along new axes)");
@@ -298,6 +298,9 @@ static hg_tensor *named_leaf(hg_graph *graph, const hg_op *op, const char *name,
 {
     if (graph == NULL || graph->error.status != HG_OK)
         return NULL;
+    if (dtype != graph->dtype && dtype != HG_I64)
+        return hg_graph_fail(graph, HG_BAD_DTYPE, "%s \"%s\": a graph of %s has no tensors of %s", op->name, name,
+                             hg_dtype_name(graph->dtype), hg_dtype_name(dtype));
     const char *full = full_name(graph, name);
     hg_tensor *t = full == NULL ? NULL : add_tensor(graph, op, 0, NULL, NULL);
     if (t == NULL)

@@ -1,4 +1,6 @@
 /* Losses: worked numbers, reductions, what happens at the edges, and the gradients that have a closed form. */
+#include "config.h"
+
 #include <hourglass/grad.h>
 #include <hourglass/math.h>
 #include <hourglass/plan.h>

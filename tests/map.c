@@ -1,4 +1,6 @@
 /* Elementwise functions: their values at the edges, their accuracy, and the same bits everywhere. */
+#include "config.h"
+
 #include <hourglass/math.h>
 #include <hourglass/plan.h>
 

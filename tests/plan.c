@@ -1,4 +1,6 @@
 /* Plans: what a run computes, in which order, in which memory, and that it allocates nothing. */
+#include "config.h"
+
 #include <hourglass/grad.h>
 #include <hourglass/math.h>
 #include <hourglass/op.h>

@@ -1,4 +1,6 @@
 /* Random tensors: functions of seed, name, step and index alone, with the numbers that Philox gives. */
+#include "config.h"
+
 #include <hourglass/math.h>
 #include <hourglass/plan.h>
 

@@ -31,4 +31,61 @@ HG_API hg_tensor *hg_conv1d(hg_tensor *x, hg_tensor *w, const hg_conv_options *o
 HG_API hg_tensor *hg_conv_transpose1d(hg_tensor *y, hg_tensor *w, const hg_conv_options *options);
 HG_API hg_tensor *hg_conv1d_weight(hg_tensor *x, hg_tensor *y, const hg_conv_options *options);
 
+/* ---- Pools ----------------------------------------------------------------------------------------------- */
+
+/* Windows of `size` every `stride` (by default they touch), over x with `pad` places around it that count as absent:
+   less than the size. Height: (H + 2 pad - size) / stride + 1. */
+typedef struct hg_pool_options {
+    int64_t size, size_hw[2];
+    int64_t stride, stride_hw[2];
+    int64_t pad, pad_hw[2];
+} hg_pool_options;
+
+/* The largest of each window; NaN wins. Gradients go to the first of equals; those of overlapping windows add up. */
+HG_API hg_tensor *hg_max_pool2d(hg_tensor *x, const hg_pool_options *options);
+/* Where it lies, HG_I64: row W + column. Derivative 0. */
+HG_API hg_tensor *hg_max_pool2d_switches(hg_tensor *x, const hg_pool_options *options);
+/* An image of height x width that is y at the switches, added up where they meet, and 0 elsewhere. */
+HG_API hg_tensor *hg_max_unpool2d(hg_tensor *y, hg_tensor *switches, int64_t height, int64_t width);
+/* The mean of each window's places on x. */
+HG_API hg_tensor *hg_avg_pool2d(hg_tensor *x, const hg_pool_options *options);
+/* Over the whole image: C x H x W x B to C x 1 x 1 x B. */
+HG_API hg_tensor *hg_global_max_pool2d(hg_tensor *x);
+HG_API hg_tensor *hg_global_avg_pool2d(hg_tensor *x);
+/* The same for signals. */
+HG_API hg_tensor *hg_max_pool1d(hg_tensor *x, const hg_pool_options *options);
+HG_API hg_tensor *hg_max_pool1d_switches(hg_tensor *x, const hg_pool_options *options);
+HG_API hg_tensor *hg_max_unpool1d(hg_tensor *y, hg_tensor *switches, int64_t length);
+HG_API hg_tensor *hg_avg_pool1d(hg_tensor *x, const hg_pool_options *options);
+
+/* ---- Upsampling ------------------------------------------------------------------------------------------ */
+
+typedef enum hg_upsampling {
+    HG_NEAREST,  /* y[p] = x[floor(p H / H')] */
+    HG_BILINEAR, /* between the two nearest centres, (p + 1/2) H / H' - 1/2, along either axis; constant at the border */
+} hg_upsampling;
+
+/* From H x W to H' x W', which is `factor` times as much, or `size`. */
+typedef struct hg_upsample_options {
+    hg_upsampling by;
+    int64_t factor, factor_hw[2];
+    int64_t size, size_hw[2];
+} hg_upsample_options;
+
+HG_API hg_tensor *hg_upsample2d(hg_tensor *x, const hg_upsample_options *options);
+HG_API hg_tensor *hg_upsample1d(hg_tensor *x, const hg_upsample_options *options);
+
+/* ---- Normalisation --------------------------------------------------------------------------------------- */
+
+/* Mean and variance (divided by the count) over axes. Returns false on failure. */
+HG_API bool hg_moments(hg_tensor *x, unsigned axes, hg_tensor **mean, hg_tensor **variance);
+/* gain (x - mean) / sqrt(variance + epsilon) + bias: four vectors along axis 0. With the moments over all other axes this
+   is training's batch normalisation, with running moments that of evaluation. gain and bias may be NULL: 1 and 0. */
+HG_API hg_tensor *hg_batch_norm(hg_tensor *x, hg_tensor *gain, hg_tensor *bias, hg_tensor *mean, hg_tensor *variance,
+                                double epsilon);
+/* When run: state becomes (1 - momentum) state + momentum value. Returns the new value (hg_assign). */
+HG_API hg_tensor *hg_running_mean(hg_tensor *state, hg_tensor *value, double momentum);
+/* The same by each sample's own moments, over all axes but the last; gain and bias have a sample's shape, or are NULL. */
+HG_API hg_tensor *hg_layer_norm(hg_tensor *x, hg_tensor *gain, hg_tensor *bias, double epsilon);
+
 #endif

@@ -12,10 +12,22 @@ typedef struct hg_layer {
     const void          *spec;
 } hg_layer;
 
+/* What a graph is built for: corruption, dropout and a batch's own moments are for training. */
+typedef enum hg_mode { HG_EVALUATION, HG_TRAINING } hg_mode;
+
+/* Assignments to states (running moments) that a training step makes beside the optimiser's. */
+#define HG_MOST_UPDATES 64
+typedef struct hg_state_updates {
+    int        count;
+    hg_tensor *assignment[HG_MOST_UPDATES];
+} hg_state_updates;
+
 /* Where a layer is being built. Names of parameters and random ops made there begin with "encoder/1/" or the like. */
 typedef struct hg_layer_context {
     const char *place; /* "encoder layer 1 (dense)", to begin a message with */
     hg_tensor  *step;  /* scalar HG_I64: the training step, for random ops; 0 outside of training */
+    hg_mode     mode;
+    hg_state_updates *updates; /* to add to, when training */
 } hg_layer_context;
 
 struct hg_layer_kind {

@@ -86,7 +86,8 @@ typedef enum hg_reduction {
 HG_API hg_tensor *hg_reduce(hg_tensor *errors, hg_reduction reduction);
 /* 1/2 (y - x)^2 (T2) */
 HG_API hg_tensor *hg_squared_error_by(hg_tensor *y, hg_tensor *x, hg_reduction reduction);
-/* -x log p - (1-x) log(1-p), 0 log 0 = 0 (T2) */
+/* -x log p - (1-x) log(1-p), 0 log 0 = 0 (T2). A p or 1-p of exactly 0 counts as the smallest normal number, so that the
+   value is finite, with gradient 0 there; p outside of [0, 1] gives NaN. */
 HG_API hg_tensor *hg_binary_cross_entropy_by(hg_tensor *p, hg_tensor *x, hg_reduction reduction);
 /* the same with p = sigmoid(a), without overflow; gradient sigmoid(a) - x exactly (T5) */
 HG_API hg_tensor *hg_binary_cross_entropy_from_logits_by(hg_tensor *a, hg_tensor *x, hg_reduction reduction);

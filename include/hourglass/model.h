@@ -16,6 +16,7 @@ typedef struct hg_parts {
     hg_tensor *logits;         /* a where the reconstruction is sigmoid(a), else NULL */
     hg_tensor *loss;           /* of the reconstruction, mean over the batch: a scalar */
     hg_tensor *objective;      /* loss + penalties: what is minimised */
+    hg_state_updates updates;  /* of layers' states, in training */
     hg_tensor *encoder[HG_MOST_LAYERS], *decoder[HG_MOST_LAYERS]; /* the output of each layer */
 } hg_parts;
 
@@ -95,9 +96,10 @@ typedef struct hg_autoencoder {
 HG_API const hg_autoencoder *hg_autoencoder_find(const char *name);
 HG_API const hg_autoencoder *hg_autoencoder_at(size_t index);
 
-/* Adds an autoencoder to a graph: parameters "encoder/1/weight" ..., "decoder/1/weight" ... On failure the graph's error
+/* Adds an autoencoder to a graph, for training or for use: parameters "encoder/1/weight" ..., "decoder/1/weight" ... On failure the graph's error
    names the layer, its place and the shapes. */
-HG_API hg_status hg_autoencoder_build(const hg_autoencoder *declaration, hg_graph *graph, hg_parts *parts);
+HG_API hg_status hg_autoencoder_build(const hg_autoencoder *declaration, hg_graph *graph, hg_mode mode,
+                                      hg_parts *parts);
 
 /* JSON with the same field names: {"name": ..., "input": [1, 28, 28], "encoder": [{"kind": "dense", "units": 32}], ...}.
    Fields that are not known, and values of another type or out of range, are refused by name. `source` begins the

@@ -1,0 +1,221 @@
+/* Convolutions on one thread, in percent of the multiply-adds that the core can do, measured in turns with them; pools,
+   upsampling and normalisation beside a copy of the same bytes.
+
+   Usage: conv [ROUNDS], 40 by default. Operations count 2 per multiply-add, taps on padding 0. */
+#include <hourglass/conv.h>
+#include <hourglass/grad.h>
+#include <hourglass/math.h>
+#include <hourglass/plan.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "peak.h"
+
+/* ---- What is measured ------------------------------------------------------------------------------------ */
+
+enum { FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT };
+
+/* A convolution of x, inputs x size x size x batch. The input's gradient is a transposed convolution. */
+typedef struct convolution {
+    const char *name;
+    int64_t     inputs, outputs, kernel, stride, pad, size, batch;
+    double      target[3]; /* percent; 0: none */
+} convolution;
+
+static const convolution convolutions[] = {
+    { "conv 32-64 3x3 pad 1 on 14x14", 32, 64, 3, 1, 1, 14, 128, { 80, 75, 70 } },
+    { "conv 1-32 3x3 pad 1 on 28x28", 1, 32, 3, 1, 1, 28, 128, { 30, 0, 0 } },
+    { "conv 8-16 5x5 stride 3 on 17x17 (transposed: 16-8 on 5x5)", 8, 16, 5, 3, 0, 17, 128, { 0, 50, 0 } },
+    { "conv 1-16 3x3 stride 3 pad 1 on 28x28", 1, 16, 3, 3, 1, 28, 128, { 0 } },
+    { "conv 16-8 3x3 stride 2 pad 1 on 5x5", 16, 8, 3, 2, 1, 5, 128, { 0 } },
+    { "conv 1-8 2x2 stride 2 pad 1 on 28x28", 1, 8, 2, 2, 1, 28, 128, { 0 } },
+    { "conv 32-64 1x1 on 14x14", 32, 64, 1, 1, 0, 14, 128, { 0 } },
+    { "conv 32-64 3x3 pad 1 on 14x14, batch 100", 32, 64, 3, 1, 1, 14, 100, { 0 } },
+    { "conv 128-128 3x3 pad 1 on 7x7", 128, 128, 3, 1, 1, 7, 128, { 0 } },
+};
+
+static hg_tensor *max_pool(hg_tensor *x) { return hg_max_pool2d(x, &(hg_pool_options){ .size = 2 }); }
+static hg_tensor *max_pool_overlapping(hg_tensor *x)
+{
+    return hg_max_pool2d(x, &(hg_pool_options){ .size = 3, .stride = 2, .pad = 1 });
+}
+static hg_tensor *avg_pool(hg_tensor *x) { return hg_avg_pool2d(x, &(hg_pool_options){ .size = 2 }); }
+static hg_tensor *nearest(hg_tensor *x) { return hg_upsample2d(x, &(hg_upsample_options){ .factor = 2 }); }
+static hg_tensor *bilinear(hg_tensor *x)
+{
+    return hg_upsample2d(x, &(hg_upsample_options){ .by = HG_BILINEAR, .factor = 2 });
+}
+
+static hg_tensor *batch_norm(hg_tensor *x)
+{
+    const hg_shape vector = HG_SHAPE(hg_tensor_shape(x)->dim[0]);
+    hg_tensor *mean, *variance;
+    hg_moments(x, HG_AXIS(1) | HG_AXIS(2) | HG_AXIS(3), &mean, &variance);
+    return hg_batch_norm(x, hg_parameter(hg_tensor_graph(x), "gain", vector, hg_filled(1)),
+                         hg_parameter(hg_tensor_graph(x), "bias", vector, hg_zeros()), mean, variance, 1e-5);
+}
+
+static hg_tensor *layer_norm(hg_tensor *x)
+{
+    hg_shape sample = *hg_tensor_shape(x);
+    sample.rank--;
+    return hg_layer_norm(x, hg_parameter(hg_tensor_graph(x), "gain", sample, hg_filled(1)),
+                         hg_parameter(hg_tensor_graph(x), "bias", sample, hg_zeros()), 1e-5);
+}
+
+static const struct {
+    const char *name;
+    hg_tensor *(*build)(hg_tensor *);
+} movers[] = {
+    { "max_pool2d 2", max_pool },         { "max_pool2d 3 stride 2 pad 1", max_pool_overlapping },
+    { "avg_pool2d 2", avg_pool },         { "upsample2d nearest 2", nearest },
+    { "upsample2d bilinear 2", bilinear }, { "batch_norm", batch_norm },
+    { "layer_norm", layer_norm },
+};
+
+/* ---- Measuring ------------------------------------------------------------------------------------------- */
+
+/* A plan of one output, its inputs filled with small numbers. */
+typedef struct subject {
+    hg_graph *graph;
+    hg_plan  *plan;
+    double    best; /* seconds */
+} subject;
+
+static void fill(hg_plan *plan, const hg_tensor *input, int64_t batch)
+{
+    float *at = hg_plan_data(plan, input);
+    const int64_t count = hg_shape_count(hg_tensor_shape(input), batch);
+    for (int64_t i = 0; at != NULL && i < count; i++)
+        at[i] = (float)(i * 7 % 31) / 31 - 0.5f;
+}
+
+static subject subject_of(hg_graph *graph, hg_tensor *output, int inputs, hg_tensor *const input[], int64_t batch)
+{
+    subject s = { .graph = graph, .best = 1e9 };
+    s.plan = hg_plan_new(graph, 1, &output, &(hg_plan_options){ .batch = batch, .threads = 1 });
+    if (s.plan == NULL) {
+        fprintf(stderr, "conv: %s\n", hg_graph_error(graph));
+        exit(EXIT_FAILURE);
+    }
+    for (int i = 0; i < inputs; i++)
+        fill(s.plan, input[i], batch);
+    return s;
+}
+
+static void measure(subject *s)
+{
+    const double start = seconds();
+    hg_run(s->plan);
+    const double passed = seconds() - start;
+    s->best = passed < s->best ? passed : s->best;
+}
+
+static void subject_free(subject *s)
+{
+    hg_plan_free(s->plan);
+    hg_graph_free(s->graph);
+}
+
+static subject convolution_subject(const convolution *c, int what)
+{
+    hg_graph *g = hg_graph_new(HG_F32);
+    const int64_t out = (c->size + 2 * c->pad - c->kernel) / c->stride + 1;
+    hg_tensor *x = hg_input(g, "x", HG_SHAPE(c->inputs, c->size, c->size, HG_BATCH));
+    hg_tensor *w = hg_input(g, "w", HG_SHAPE(c->outputs, c->inputs, c->kernel, c->kernel));
+    hg_tensor *y = hg_input(g, "y", HG_SHAPE(c->outputs, out, out, HG_BATCH));
+    const hg_conv_options options = { .stride = c->stride, .pad = c->pad };
+    hg_conv_options with_size = options, with_kernel = options;
+    with_size.size = c->size;
+    with_kernel.kernel = c->kernel;
+    hg_tensor *result = what == FORWARD          ? hg_conv2d(x, w, &options)
+                        : what == INPUT_GRADIENT ? hg_conv_transpose2d(y, w, &with_size)
+                                                 : hg_conv2d_weight(x, y, &with_kernel);
+    return subject_of(g, result, 3, (hg_tensor *[]){ x, w, y }, c->batch);
+}
+
+static void print_percent(double flops, double seconds, double peak, double target)
+{
+    const double percent = 100 * flops / seconds / peak;
+    printf("  %6.1f %3.0f%%", flops / seconds * 1e-9, percent);
+    if (target > 0)
+        printf(" (%.0f)", target);
+    else
+        printf("     ");
+}
+
+static void measure_convolution(const convolution *c, int rounds)
+{
+    subject s[3];
+    double peak = 0;
+    for (int what = 0; what < 3; what++)
+        s[what] = convolution_subject(c, what);
+    for (int round = 0; round < rounds; round++) {
+        const double now = measure_peak();
+        peak = now > peak ? now : peak;
+        for (int what = 0; what < 3; what++)
+            measure(&s[what]);
+    }
+    printf("%-60s %6.1f", c->name, peak * 1e-9);
+    for (int what = 0; what < 3; what++) {
+        print_percent(hg_plan_describe(s[what].plan).flops, s[what].best, peak, c->target[what]);
+        subject_free(&s[what]);
+    }
+    putchar('\n');
+}
+
+/* Forward, and the gradient for a given dy. */
+static subject mover_subject(hg_tensor *(*build)(hg_tensor *), bool backward, double *bytes)
+{
+    enum { BATCH = 128 };
+    hg_graph *g = hg_graph_new(HG_F32);
+    hg_tensor *x = hg_input(g, "x", HG_SHAPE(16, 28, 28, HG_BATCH)), *y = build(x), *dy = NULL, *dx = NULL;
+    if (y != NULL) {
+        dy = hg_input(g, "dy", *hg_tensor_shape(y));
+        hg_vjp(y, dy, 1, &x, &dx);
+        *bytes = 4.0 * (double)(hg_shape_count(hg_tensor_shape(x), BATCH) + hg_shape_count(hg_tensor_shape(y), BATCH));
+    }
+    return subject_of(g, backward ? dx : y, 2, (hg_tensor *[]){ x, dy }, BATCH);
+}
+
+/* Seconds in which half of the bytes are copied to the other half. */
+static double copy_seconds(char *memory, size_t bytes)
+{
+    const double start = seconds();
+    memcpy(memory, memory + bytes / 2, bytes / 2);
+    return seconds() - start;
+}
+
+static void measure_mover(size_t which, int rounds)
+{
+    double bytes, copied = 1e9;
+    subject s[2] = { mover_subject(movers[which].build, false, &bytes), mover_subject(movers[which].build, true, &bytes) };
+    char *memory = calloc(1, (size_t)bytes);
+    for (int round = 0; round < rounds && memory != NULL; round++) {
+        const double now = copy_seconds(memory, (size_t)bytes);
+        copied = now < copied ? now : copied;
+        measure(&s[0]);
+        measure(&s[1]);
+    }
+    free(memory);
+    printf("%-60s %6.1f  %6.1f %4.2f         %6.1f %4.2f\n", movers[which].name, bytes / copied * 1e-9,
+           bytes / s[0].best * 1e-9, s[0].best / copied, bytes / s[1].best * 1e-9, s[1].best / copied);
+    subject_free(&s[0]);
+    subject_free(&s[1]);
+}
+
+int main(int argc, char **argv)
+{
+    const int rounds = argc > 1 ? atoi(argv[1]) : 40;
+    printf("GFLOP/s in f32 on 1 thread, batch 128 unless said (%s); the target, if any, in parentheses\n%-60s %6s  %-15s %-15s "
+           "%s\n", hg_isa_name(hg_isa_best()), "", "peak", "forward", " by x", "  by w");
+    for (size_t i = 0; i < sizeof convolutions / sizeof *convolutions; i++)
+        measure_convolution(&convolutions[i], rounds);
+    printf("\nGB/s of input and output, and the time in copies of as many bytes; 16x28x28, batch 128\n%-60s %6s  %-15s %s\n", "",
+           "copy", "forward", "      by x");
+    for (size_t i = 0; i < sizeof movers / sizeof *movers; i++)
+        measure_mover(i, rounds);
+    return EXIT_SUCCESS;
+}

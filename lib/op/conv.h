@@ -1,0 +1,121 @@
+/* What the files of the convolution family share. The family is one trilinear form
+       T(x, w, y) = sum over o, i, k, p, b of y[o,p,b] w[o,i,k] x[i, p stride - pad + k dilation, b]
+   and its ops are T's partial derivatives: each takes two of x, w, y and gives the third. */
+#ifndef HG_OP_CONV_H
+#define HG_OP_CONV_H
+
+#include <hourglass/op.h>
+
+#include "../tensor.h"
+#include "move.h"
+
+/* x: channels x H x W x B, w: channels of y x (channels of x / groups) x KH x KW, y: channels x OH x OW x B. */
+typedef enum hg_conv_role { HG_CONV_X, HG_CONV_W, HG_CONV_Y } hg_conv_role;
+
+/* The attribute of all three ops. Axes: 0 is H, 1 is W. */
+typedef struct hg_conv {
+    int64_t result; /* the hg_conv_role that the op computes; its inputs are the other two, in the enum's order */
+    int64_t stride[2], pad[2], dilation[2], groups;
+    int64_t size[2]; /* of x */
+    int64_t kernel[2];
+} hg_conv;
+
+/* Which input of the op a role is. */
+static inline int hg_conv_input(const hg_conv *c, hg_conv_role role) { return (int)role - ((int)role > c->result); }
+
+static inline const hg_tensor *hg_conv_tensor(const hg_tensor *t, hg_conv_role role)
+{
+    const hg_conv *c = t->attr;
+    return role == c->result ? t : t->input[hg_conv_input(c, role)];
+}
+
+bool   hg_conv_infer(hg_tensor *t);
+void   hg_conv_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[]);
+double hg_conv_flops(const hg_tensor *t);
+/* The derivative of T that is `result`, of those in `of` that are not. */
+hg_tensor *hg_conv_apply(const hg_conv *c, hg_conv_role result, hg_tensor *const of[3]);
+
+/* The length of y along an axis; the kernel fits. */
+static inline int64_t hg_conv_out(const hg_conv *c, int axis)
+{
+    return (c->size[axis] + 2 * c->pad[axis] - (c->kernel[axis] - 1) * c->dilation[axis] - 1) / c->stride[axis] + 1;
+}
+
+/* The place on the other side that tap k of place p of the result reads, or -1: none. */
+static inline int64_t hg_conv_place(const hg_conv *c, int axis, int64_t p, int64_t k)
+{
+    if (c->result == HG_CONV_Y) {
+        int64_t at = p * c->stride[axis] - c->pad[axis] + k * c->dilation[axis];
+        return at < c->size[axis] ? at : -1;
+    }
+    int64_t at = p + c->pad[axis] - k * c->dilation[axis];
+    return at >= 0 && at % c->stride[axis] == 0 && at / c->stride[axis] < hg_conv_out(c, axis) ? at / c->stride[axis] : -1;
+}
+
+/* The places of y along an axis whose tap k is not on padding. */
+typedef struct hg_span {
+    int64_t first, last; /* last: one more */
+} hg_span;
+
+static inline hg_span hg_conv_span(const hg_conv *c, int axis, int64_t k)
+{
+    const int64_t shift = c->pad[axis] - k * c->dilation[axis], stride = c->stride[axis];
+    const int64_t from = shift <= 0 ? 0 : (shift + stride - 1) / stride;
+    const int64_t room = c->size[axis] + shift; /* p stride has to be below */
+    const int64_t to = room <= 0 ? 0 : (room + stride - 1) / stride, most = hg_conv_out(c, axis);
+    const int64_t last = to < most ? to : most;
+    return (hg_span){ from < last ? from : last, last };
+}
+
+/* n things in pieces of at most `most`: how many pieces. hg_part_begin cuts them nearly evenly. */
+static inline int hg_pieces(int64_t n, int64_t most) { return (int)((n + most - 1) / most); }
+
+/* ---- How conv2d and conv_transpose2d are cut ------------------------------------------------------------- */
+
+/* Channels of the result that are computed together at most; a bundle lies within a group. */
+enum { HG_CONV_BUNDLE = 8 };
+static inline int hg_conv_bundles_of_group(const hg_tensor *t)
+{
+    return hg_pieces(t->shape.dim[0] / ((const hg_conv *)t->attr)->groups, HG_CONV_BUNDLE);
+}
+
+/* The first channel of a bundle. */
+static inline int64_t hg_conv_bundle_begin(const hg_tensor *t, int bundle)
+{
+    const int of_group = hg_conv_bundles_of_group(t);
+    const int64_t channels = t->shape.dim[0] / ((const hg_conv *)t->attr)->groups;
+    return of_group == 0 ? 0 : bundle / of_group * channels + hg_part_begin(channels, bundle % of_group, of_group);
+}
+
+/* A part: some rows of some bundles. */
+typedef struct hg_conv_box {
+    int     first_bundle, last_bundle;
+    int64_t first_row, last_row;
+} hg_conv_box;
+hg_conv_box hg_conv_box_of(const hg_tensor *t, int part, int parts);
+
+/* The taps of one place of the result along an axis: places from, from + step, ... of the other side, by k, k + k_step, ... */
+typedef struct hg_taps {
+    int64_t count, from, step, k, k_step;
+} hg_taps;
+
+/* A part's share of the scratch: the taps of its rows and of all columns, then the weights of a tile. */
+typedef struct hg_conv_share {
+    size_t taps, weights; /* how many */
+    size_t bytes;
+} hg_conv_share;
+hg_conv_share hg_conv_share_of(const hg_tensor *t, int parts);
+
+/* ---- How conv2d_weight is cut ---------------------------------------------------------------------------- */
+
+/* A function of the shape alone: a part computes some units, each some output channels x some input channels of a group,
+   for a chunk of y's rows. If there is more than one chunk, each sums for itself, and the sums are added in order. */
+typedef struct hg_conv_weight_cut {
+    int    bundles, blocks; /* of output and of input channels, per group */
+    int    chunks, parts;
+    size_t accumulators;    /* a part's share of the scratch: accumulators, then the spans of the taps along both axes */
+    size_t share, bytes;    /* bytes of the share, and of all scratch: after the shares, the sums of each chunk */
+} hg_conv_weight_cut;
+hg_conv_weight_cut hg_conv_weight_cut_of(const hg_tensor *t);
+
+#endif

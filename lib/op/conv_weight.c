@@ -1,0 +1,296 @@
+/* conv2d_weight: for every weight a dot product over places and samples. Tiles of weights are summed in registers over
+   stretches of x and y that stay in the first-level cache. */
+#ifndef HG_KERNELS
+#include "op.h"
+
+#include "conv.h"
+
+/* A tile reuses what it loads best if it is square; a single input channel calls for a tall one. */
+enum { SQUARE = 4, TALL = 8, MOST_ACCUMULATORS = 1024, VECTOR_BYTES = 64, VECTORS_AT_ONCE = 16 };
+/* More parts mean more scratch, more chunks more sums over lanes. */
+enum { ENOUGH_PARTS = 16, MOST_PARTS = 128, ENOUGH_PLACES = 1 << 14 };
+
+static size_t rounded(int64_t n, int64_t unit) { return (size_t)((n + unit - 1) / unit * unit); }
+
+static int most_chunks(const hg_tensor *y)
+{
+    const int64_t chunks = hg_smaller(y->shape.dim[1], hg_elements_of_axes(y, 1, 4) / ENOUGH_PLACES);
+    return chunks > 1 ? (int)hg_smaller(chunks, ENOUGH_PARTS) : 1;
+}
+
+hg_conv_weight_cut hg_conv_weight_cut_of(const hg_tensor *t)
+{
+    const hg_conv *c = t->attr;
+    const int64_t outputs = t->shape.dim[0] / c->groups, inputs = t->shape.dim[1], taps = c->kernel[0] * c->kernel[1];
+    hg_conv_weight_cut cut = { .chunks = 1, .parts = 1 };
+    if (outputs == 0 || inputs == 0)
+        return cut;
+    const int64_t bundle = inputs == 1 ? TALL : SQUARE, fit = MOST_ACCUMULATORS / (bundle * taps);
+    cut.bundles = hg_pieces(outputs, bundle);
+    const int64_t bundles = c->groups * cut.bundles;
+    const int needed = hg_pieces(inputs, fit < SQUARE ? SQUARE : fit);
+    const int wanted = (int)hg_smaller(hg_pieces(inputs, SQUARE), hg_pieces(ENOUGH_PARTS, bundles));
+    cut.blocks = needed < wanted ? wanted : needed;
+    const int64_t units = bundles * cut.blocks;
+    cut.chunks = (int)hg_smaller(most_chunks(t->input[1]), hg_pieces(ENOUGH_PARTS, units));
+    cut.parts = (int)hg_smaller(units, MOST_PARTS) * cut.chunks;
+    cut.accumulators = rounded(bundle * hg_pieces(inputs, cut.blocks) * taps, VECTORS_AT_ONCE) * VECTOR_BYTES;
+    cut.share = cut.accumulators + rounded((c->kernel[0] + c->kernel[1]) * (int64_t)sizeof(hg_span), VECTOR_BYTES);
+    cut.bytes = cut.share * (size_t)cut.parts;
+    if (cut.chunks > 1)
+        cut.bytes += (size_t)cut.chunks * (size_t)hg_elements(t) * hg_dtype_size(t->dtype);
+    return cut;
+}
+
+static int weight_parts(const hg_tensor *t, int threads)
+{
+    (void)threads;
+    return hg_conv_weight_cut_of(t).parts;
+}
+
+static size_t weight_scratch(const hg_tensor *t, int parts)
+{
+    (void)parts;
+    return hg_conv_weight_cut_of(t).bytes;
+}
+
+const hg_op hg_conv2d_weight_op = { .name = "conv2d_weight", .min_inputs = 2, .max_inputs = 2,
+                                    .attr_size = sizeof(hg_conv), .infer = hg_conv_infer, .vjp = hg_conv_vjp,
+                                    .parts = weight_parts, .scratch = weight_scratch, .flops = hg_conv_flops,
+                                    HG_VARIANTS(conv2d_weight) };
+#else
+#include "vector.h"
+
+#include "conv.h"
+
+/* ---- Tiles ------------------------------------------------------------------------------------------------- */
+
+/* The places that a sum goes through: rows x columns x run of contiguous elements; steps in elements. */
+typedef struct places {
+    int64_t rows, columns, run;
+    int64_t x_row, x_column, y_row, y_column, x_channel, y_channel;
+} places;
+
+enum { MOST_HEIGHT = 8, MOST_WIDTH = 4 };
+
+HG_INLINE void add_products(const int height, const int width, const bool tail, some_lanes some, const places *at,
+                            const real *x, const real *y, vec sum[MOST_HEIGHT][MOST_WIDTH])
+{
+    vec in[MOST_WIDTH];
+    HG_UNROLL for (int i = 0; i < width; i++)
+        in[i] = tail ? load_some(x + i * at->x_channel, some) : load(x + i * at->x_channel);
+    HG_UNROLL for (int o = 0; o < height; o++) {
+        vec out = tail ? load_some(y + o * at->y_channel, some) : load(y + o * at->y_channel);
+        HG_UNROLL for (int i = 0; i < width; i++)
+            sum[o][i] += out * in[i];
+    }
+}
+
+HG_INLINE void weight_tile(const int height, const int width, const places *at, const real *x, const real *y, vec *total)
+{
+    vec sum[MOST_HEIGHT][MOST_WIDTH];
+    HG_UNROLL for (int o = 0; o < height; o++)
+        HG_UNROLL for (int i = 0; i < width; i++)
+            sum[o][i] = total[o * width + i];
+    const places here = *at;
+    const int64_t rest = here.run % LANES;
+    const some_lanes some = first_lanes(rest);
+    for (int64_t r = 0; r < here.rows; r++)
+        for (int64_t q = 0; q < here.columns; q++) {
+            const real *from_x = x + r * here.x_row + q * here.x_column, *from_y = y + r * here.y_row + q * here.y_column;
+            for (int64_t n = here.run / LANES; n > 0; n--, from_x += LANES, from_y += LANES)
+                add_products(height, width, false, some, &here, from_x, from_y, sum);
+            if (rest > 0)
+                add_products(height, width, true, some, &here, from_x, from_y, sum);
+        }
+    HG_UNROLL for (int o = 0; o < height; o++)
+        HG_UNROLL for (int i = 0; i < width; i++)
+            total[o * width + i] = sum[o][i];
+}
+
+#if HG_REGISTERS == 32
+#define OF_FOUR(TILE) TILE(1, 4) TILE(2, 4) TILE(3, 4) TILE(4, 4)
+#else
+#define OF_FOUR(TILE)
+#endif
+#define TILES(TILE)                                                                                                 \
+    TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1) TILE(8, 1)                         \
+    TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) OF_FOUR(TILE)
+
+typedef void tile_fn(const places *at, const real *x, const real *y, vec *total);
+
+#define TILE(height, width)                                                                                         \
+    static void tile_##height##x##width(const places *at, const real *x, const real *y, vec *total)                 \
+    {                                                                                                               \
+        weight_tile(height, width, at, x, y, total);                                                                \
+    }
+TILES(TILE)
+#undef TILE
+
+static tile_fn *const tiles[MOST_HEIGHT + 1][MOST_WIDTH + 1] = {
+#define TILE(height, width) [height][width] = tile_##height##x##width,
+    TILES(TILE)
+#undef TILE
+};
+static const int widest = HG_REGISTERS == 32 ? 4 : 3;
+
+/* ---- Parts ------------------------------------------------------------------------------------------------- */
+
+/* Some output x some input channels of a group. */
+typedef struct unit {
+    const hg_conv *c;
+    const real    *x, *y; /* at their first channels */
+    int64_t        x_row, y_row, x_channel, y_channel, samples, columns;
+    int64_t        first_row, last_row;
+    int            height, inputs;
+    const hg_span *row_spans, *column_spans;
+    vec           *total;
+} unit;
+
+/* Rows and columns of y. */
+typedef struct stretch {
+    hg_span rows, columns;
+} stretch;
+
+static hg_span both(hg_span a, hg_span b)
+{
+    return (hg_span){ a.first > b.first ? a.first : b.first, a.last < b.last ? a.last : b.last };
+}
+
+static places places_of(const unit *u, hg_span rows, hg_span columns)
+{
+    const hg_conv *c = u->c;
+    places at = { .rows = rows.last - rows.first, .columns = columns.last - columns.first, .run = u->samples,
+                  .x_row = c->stride[0] * u->x_row, .x_column = c->stride[1] * u->samples, .x_channel = u->x_channel,
+                  .y_row = u->y_row, .y_column = u->samples, .y_channel = u->y_channel };
+    if (c->stride[1] == 1) { /* a row is one run */
+        at.run *= at.columns;
+        at.columns = 1;
+        if (at.x_row == at.y_row && at.run == at.y_row) { /* and so are all rows */
+            at.run *= at.rows;
+            at.rows = 1;
+        }
+    }
+    return at;
+}
+
+static void add_stretch(const unit *u, const stretch *s)
+{
+    const hg_conv *c = u->c;
+    const int across = hg_pieces(u->inputs, widest);
+    vec *total = u->total;
+    for (int tile = 0; tile < across; tile++) {
+        const int64_t input = hg_part_begin(u->inputs, tile, across);
+        const int width = (int)(hg_part_begin(u->inputs, tile + 1, across) - input);
+        for (int64_t k = 0; k < c->kernel[0]; k++) {
+            const hg_span rows = both(u->row_spans[k], s->rows);
+            const int64_t x_row = rows.first * c->stride[0] - c->pad[0] + k * c->dilation[0];
+            for (int64_t l = 0; l < c->kernel[1]; l++, total += u->height * width) {
+                const hg_span columns = both(u->column_spans[l], s->columns);
+                const int64_t x_column = columns.first * c->stride[1] - c->pad[1] + l * c->dilation[1];
+                if (rows.first >= rows.last || columns.first >= columns.last)
+                    continue;
+                const places at = places_of(u, rows, columns);
+                tiles[u->height][width](&at, u->x + input * u->x_channel + x_row * u->x_row + x_column * u->samples,
+                                        u->y + rows.first * u->y_row + columns.first * u->samples, total);
+            }
+        }
+    }
+}
+
+/* In stretches of y so long that a tile's share of x and y stays in the first-level cache. */
+static void add_rows(const unit *u)
+{
+    const int64_t enough = 4096 / sizeof(real), row = u->y_row > 0 ? u->y_row : 1;
+    const int64_t rows = row >= enough ? 1 : (enough + row / 2) / row;
+    const int cuts = hg_pieces(row, row > enough ? enough : row);
+    for (int64_t first = u->first_row; first < u->last_row; first += rows)
+        for (int cut = 0; cut < cuts; cut++)
+            add_stretch(u, &(stretch){ { first, hg_smaller(first + rows, u->last_row) },
+                                       { hg_part_begin(u->columns, cut, cuts), hg_part_begin(u->columns, cut + 1, cuts) } });
+}
+
+/* w: of the unit's first weight. */
+static void write_sums(const unit *u, real *w, int64_t w_output)
+{
+    const int64_t taps = u->c->kernel[0] * u->c->kernel[1], count = u->height * u->inputs * taps;
+    const int across = hg_pieces(u->inputs, widest);
+    const real *sum = (const real *)u->total;
+    for (int64_t i = 0; i * LANES < count; i++)
+        u->total[i] = sums_of_lanes(u->total + i * LANES);
+    for (int tile = 0; tile < across; tile++) {
+        const int64_t first = hg_part_begin(u->inputs, tile, across), last = hg_part_begin(u->inputs, tile + 1, across);
+        for (int64_t k = 0; k < taps; k++)
+            for (int o = 0; o < u->height; o++)
+                for (int64_t i = first; i < last; i++)
+                    w[o * w_output + i * taps + k] = *sum++;
+    }
+}
+
+static void note_spans(const hg_conv *c, hg_span *span)
+{
+    for (int axis = 0; axis < 2; axis++)
+        for (int64_t k = 0; k < c->kernel[axis]; k++)
+            *span++ = hg_conv_span(c, axis, k);
+}
+
+static void conv2d_weight(const hg_tensor *t, void *w, const void *const in[], void *scratch, int part, int parts)
+{
+    const hg_conv *c = t->attr;
+    const hg_conv_weight_cut cut = hg_conv_weight_cut_of(t);
+    const hg_tensor *x = t->input[0], *y = t->input[1];
+    const int64_t inputs = t->shape.dim[1], outputs = t->shape.dim[0] / c->groups, taps = c->kernel[0] * c->kernel[1];
+    const int64_t units = c->groups * cut.bundles * cut.blocks;
+    const int chunk = part % cut.chunks, piece = part / cut.chunks, pieces = parts / cut.chunks;
+    char *own = (char *)scratch + cut.share * (size_t)part;
+    real *sums = cut.chunks == 1 ? w : (real *)((char *)scratch + cut.share * (size_t)parts) + chunk * hg_elements(t);
+    hg_span *spans = (hg_span *)(own + cut.accumulators);
+    if (units == 0)
+        return;
+    unit u = {
+        .c = c,
+        .x_row = x->shape.dim[2] * x->shape.dim[3],
+        .y_row = y->shape.dim[2] * y->shape.dim[3],
+        .samples = y->shape.dim[3],
+        .columns = y->shape.dim[2],
+        .first_row = hg_part_begin(y->shape.dim[1], chunk, cut.chunks),
+        .last_row = hg_part_begin(y->shape.dim[1], chunk + 1, cut.chunks),
+        .row_spans = spans,
+        .column_spans = spans + c->kernel[0],
+        .total = (vec *)own,
+    };
+    u.x_channel = x->shape.dim[1] * u.x_row;
+    u.y_channel = y->shape.dim[1] * u.y_row;
+    note_spans(c, spans);
+    for (int64_t i = hg_part_begin(units, piece, pieces); i < hg_part_begin(units, piece + 1, pieces); i++) {
+        const int block = (int)(i % cut.blocks), bundle = (int)(i / cut.blocks % cut.bundles);
+        const int64_t group = i / cut.blocks / cut.bundles;
+        const int64_t input = hg_part_begin(inputs, block, cut.blocks), output = hg_part_begin(outputs, bundle, cut.bundles);
+        u.inputs = (int)(hg_part_begin(inputs, block + 1, cut.blocks) - input);
+        u.height = (int)(hg_part_begin(outputs, bundle + 1, cut.bundles) - output);
+        u.x = (const real *)in[0] + (group * inputs + input) * u.x_channel;
+        u.y = (const real *)in[1] + (group * outputs + output) * u.y_channel;
+        memset(u.total, 0, cut.accumulators);
+        add_rows(&u);
+        write_sums(&u, sums + ((group * outputs + output) * inputs + input) * taps, inputs * taps);
+    }
+}
+
+/* Adds the chunks, in order. */
+static void conv2d_weight_combine(const hg_tensor *t, void *y, const void *const in[], void *scratch, int parts)
+{
+    const hg_conv_weight_cut cut = hg_conv_weight_cut_of(t);
+    const int64_t n = hg_elements(t);
+    const real *sums = (const real *)((const char *)scratch + cut.share * (size_t)parts);
+    real *w = y;
+    (void)in;
+    if (cut.chunks == 1)
+        return;
+    memcpy(w, sums, (size_t)n * sizeof *w);
+    for (int chunk = 1; chunk < cut.chunks; chunk++)
+        for (int64_t i = 0; i < n; i++)
+            w[i] += sums[chunk * n + i];
+}
+
+const hg_kernels OP(conv2d_weight) = { .run = conv2d_weight, .combine = conv2d_weight_combine };
+#endif

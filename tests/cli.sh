@@ -1,0 +1,147 @@
+#!/bin/sh
+# The command, as a user types it. Runs in the top of the build; prints TAP.
+hourglass=${HOURGLASS:-$PWD/hourglass}
+data=${HG_DATA:-}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+cases=0
+
+report() { # report RIGHT NAME
+    cases=$((cases + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $cases - $2"
+    else
+        echo "not ok $cases - $2"
+        sed 's/^/# /' out
+    fi
+}
+
+# gives NAME STATUS "PATTERN|PATTERN..." COMMAND...: the exit status, and what must be somewhere in the output.
+gives() {
+    name=$1 status=$2 patterns=$3
+    shift 3
+    "$@" >out 2>&1 </dev/null
+    got=$? wrong=0
+    [ "$got" -eq "$status" ] || { wrong=1; echo "exit status $got, not $status" >>out; }
+    old=$IFS IFS='|'
+    for pattern in $patterns; do
+        grep -q -e "$pattern" out || { wrong=1; echo "not said: $pattern" >>out; }
+    done
+    IFS=$old
+    report $wrong "$name"
+}
+
+holds() { # holds NAME COMMAND...: it succeeds
+    name=$1
+    shift
+    "$@" >out 2>&1
+    report $? "$name"
+}
+
+# ---- Help and lists
+gives "help lists the commands" 0 'train|evaluate|reconstruct|models|show' "$hourglass" --help
+for command in train evaluate reconstruct models show; do
+    gives "$command has help" 0 "Usage: hourglass $command|--help" "$hourglass" $command --help
+done
+gives "version" 0 'hourglass [0-9]|instruction set|BLIS kernels|threads  *[1-9]' "$hourglass" --version
+gives "models" 0 'undercomplete  ' "$hourglass" models
+gives "show" 0 'encoder 1   dense     128  *100480  *401920  *200704|total  *209968  *839872  *417792|code 32' \
+    "$hourglass" show undercomplete
+gives "show as JSON" 0 '"name": "undercomplete"|"units": 32' "$hourglass" show undercomplete --json
+
+# ---- Wrong arguments end with status 2, and say which
+"$hourglass" show undercomplete --json >own.json
+gives "no command" 2 'a command is missing' "$hourglass"
+gives "unknown command" 2 '"trian"' "$hourglass" trian
+gives "no model" 2 'train: missing: MODEL' "$hourglass" train
+gives "two models" 2 'one argument too many: b' "$hourglass" train a b
+gives "unknown option" 2 'train: .*--epoc' "$hourglass" train undercomplete --epocs 3
+gives "option without its value" 2 'a value is missing after --epochs' "$hourglass" train undercomplete --epochs
+gives "option with a value too many" 2 '--json' "$hourglass" evaluate x --json=1
+gives "no integer" 2 '--epochs must be an integer, not "3x"' "$hourglass" train undercomplete --epochs 3x
+gives "out of range" 2 '--batch is 0, but must be in \[1, inf)' "$hourglass" train undercomplete --batch 0
+gives "too many threads" 2 '--threads is 5000' "$hourglass" train undercomplete --threads 5000
+gives "no number" 2 '--rate|rate must be a number, not "fast"' "$hourglass" train undercomplete --rate fast
+gives "negative rate" 2 'rate is -1, but must be in (0, inf)' "$hourglass" train undercomplete --rate -1
+gives "unknown optimiser" 2 '"adma"|adam, sgd' "$hourglass" train undercomplete --optimizer adma
+gives "unknown field" 2 '"speed"|rate, beta1' "$hourglass" train undercomplete --optimizer adam:speed=1
+gives "no data to evaluate on" 2 '--data is missing' "$hourglass" evaluate x
+gives "no file to write" 2 '--out is missing' "$hourglass" reconstruct x --data digits
+gives "unknown kind of file" 2 '.npy or .png|"a.jpg"' "$hourglass" reconstruct x --data digits -o a.jpg
+
+# ---- Wrong input ends with status 1, and names the thing
+gives "unknown model" 1 '"undrcomplete"' "$hourglass" train undrcomplete
+gives "unknown JSON file" 1 'cannot read none.json: .*No such file' "$hourglass" train none.json
+sed 's/"units": 784/"units": 700/' own.json >short.json
+gives "a decoder that does not fit" 1 'decoder layer 2 (dense)|700|1x28x28|784' "$hourglass" train short.json
+sed 's/"units": 32/"unit": 32/' own.json >field.json
+gives "unknown field of a layer" 1 'field.json: encoder layer 2 (dense): "unit"' "$hourglass" show field.json
+gives "unknown data" 1 'none.gz' "$hourglass" train undercomplete --data none.gz
+printf 'not an IDX file' >noise
+gives "data of another kind" 1 'noise' "$hourglass" train undercomplete --data noise
+gives "unknown run" 1 'cannot read none' "$hourglass" evaluate none --data digits
+mkdir empty
+gives "a directory that is no run" 1 'empty/model.safetensors' "$hourglass" evaluate empty --data digits
+gives "a directory that cannot be" 1 'noise/run' "$hourglass" train undercomplete --data digits:count=50 --out noise/run
+
+# ---- Training
+train() {
+    "$hourglass" train undercomplete --data digits:count=300 --epochs 2 --out "$@"
+}
+gives "train" 0 'epoch 2/2|mean squared error|written to run' train run --valid digits:count=50,seed=9
+for file in model.safetensors metrics.csv reconstructions.png; do
+    holds "it leaves $file" test -s run/$file
+done
+holds "metrics have a header and a line an epoch" test "$(wc -l <run/metrics.csv)" -eq 3
+gives "metrics" 0 'epoch,train_loss,train_penalty,valid_loss|^2,[0-9.]*,0,[0-9.]*$' cat run/metrics.csv
+for threads in 1 2 4; do
+    train again$threads --threads $threads --valid digits:count=50,seed=9 >/dev/null 2>&1
+    holds "the same model with $threads threads" cmp run/model.safetensors again$threads/model.safetensors
+    holds "the same metrics with $threads threads" cmp run/metrics.csv again$threads/metrics.csv
+done
+train other --seed 2 >/dev/null 2>&1
+gives "another model with another seed" 1 'differ' cmp run/model.safetensors other/model.safetensors
+gives "all options" 0 'epoch 1/1' "$hourglass" train own.json -d digits:count=100 --valid-fraction 0.2 --patience 1 -e 1 -b 30 \
+    --optimizer sgd:momentum=0.9,nesterov=true -r 0.05 --clip 5 -s 3 -t 1 -o deep/in/side
+gives "the default directory" 0 'written to runs/undercomplete' "$hourglass" train undercomplete -d digits:count=50 -e 1
+cp run/model.safetensors kept
+sed 's/"sigmoid"/"linear"/' own.json >linear.json
+gives "divergence" 1 'diverged: in epoch 1, step|sgd (rate 1000000)|lower rate' \
+    "$hourglass" train linear.json --data digits:count=300 --optimizer sgd --rate 1e6 --out run
+holds "divergence keeps the earlier model" cmp run/model.safetensors kept
+ln -s /dev/full full.safetensors
+mkdir full
+ln -s /dev/full full/metrics.csv
+gives "a full disk" 1 'full/metrics.csv: No space' train full
+
+# ---- Using a run
+gives "evaluate" 0 '50 samples of 784|undercomplete  *0\.|mean image  *0\.' "$hourglass" evaluate run --data digits:count=50
+gives "evaluate a model file" 0 'mean image' "$hourglass" evaluate run/model.safetensors --data digits:count=50
+gives "evaluate as JSON" 0 \
+    '^  "mean_squared_error": 0\.|^  "squared_error_per_sample": |^  "cross_entropy_per_sample": |^  "baselines": {|^    "mean_image": {|^      "mean_squared_error": 0\.' \
+    "$hourglass" evaluate run --data digits:count=50 --json
+gives "show a run" 0 'total  *209968' "$hourglass" show run
+gives "reconstruct to numbers" 0 '' "$hourglass" reconstruct run --data digits:count=50 -o y.npy
+holds "they are 50x1x28x28 of f32" test "$(wc -c <y.npy)" -eq $((128 + 50 * 784 * 4))
+gives "reconstruct to a picture" 0 '' "$hourglass" reconstruct run --data digits:count=50 -o y.png --count 7
+gives "the picture is a PNG" 0 'PNG' head -c 8 y.png
+gives "more samples than there are" 1 '--count is 51|50 samples' "$hourglass" reconstruct run -d digits:count=50 -n 51 -o z.npy
+holds "no file is left of it" test ! -e z.npy
+ln -s /dev/full full.npy
+gives "numbers to a full disk" 1 'full.npy: No space' "$hourglass" reconstruct run -d digits:count=50 -o full.npy
+gives "standard output to a full disk" 1 'standard output' sh -c "'$hourglass' models >/dev/full"
+head -c 5000 kept >cut.safetensors
+gives "a truncated model" 1 'cut.safetensors' "$hourglass" evaluate cut.safetensors --data digits
+{ head -c 5000 kept; printf 'flip'; tail -c +5005 kept; } >flipped.safetensors
+gives "a flipped model" 1 'flipped.safetensors' "$hourglass" evaluate flipped.safetensors --data digits
+
+# ---- Real data
+images=$data/mnist/t10k-images-idx3-ubyte.gz
+if [ -r "$images" ]; then
+    gives "MNIST" 0 '10000 samples|mean image  *0\.067' "$hourglass" evaluate run --data "$images"
+else
+    cases=$((cases + 1))
+    echo "ok $cases - MNIST # SKIP not found"
+fi
+echo "1..$cases"
