@@ -29,7 +29,7 @@ static int print_dim(char *text, size_t room, int64_t dim)
 {
     if (dim >= 0)
         return snprintf(text, room, "%lld", (long long)dim);
-    return dim == HG_BATCH ? snprintf(text, room, "B") : snprintf(text, room, "%lldB", -(long long)dim);
+    return dim == HG_BATCH ? snprintf(text, room, "B") : snprintf(text, room, "%lluB", 0 - (unsigned long long)dim);
 }
 
 char *hg_shape_print(const hg_shape *shape, char text[HG_SHAPE_TEXT])

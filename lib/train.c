@@ -168,14 +168,27 @@ static void restore_best(trainer *t)
     copy_parameters(t->graph, hg_model_graph(t->model));
 }
 
-static bool are_finite(const hg_tensor *parameter)
+/* The largest magnitude in a parameter; NaN if one is not finite. */
+static double largest_in(const hg_tensor *parameter)
 {
     int64_t count = hg_shape_count(hg_tensor_shape(parameter), 1);
     const void *data = hg_data(parameter);
-    double sum = 0; /* 0 times anything but a finite number is NaN */
-    for (int64_t i = 0; i < count; i++)
-        sum += 0 * (hg_tensor_dtype(parameter) == HG_F32 ? (double)((const float *)data)[i] : ((const double *)data)[i]);
-    return sum == 0;
+    double largest = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double value = hg_tensor_dtype(parameter) == HG_F32 ? (double)((const float *)data)[i] : ((const double *)data)[i];
+        if (!isfinite(value))
+            return NAN;
+        largest = fmax(largest, fabs(value));
+    }
+    return largest;
+}
+
+/* What no parameter of a training that learns grows to: saturated units can keep the loss of one that does not finite. */
+static double absurd_size(const trainer *t)
+{
+    enum { TIMES = 1000000 };
+    hg_scaling range = hg_model_data_range(t->model, t->data);
+    return TIMES * fmax(1, fmax(fabs(range.low), fabs(range.high)));
 }
 
 /* ---- The graph ------------------------------------------------------------------------------------------ */
@@ -260,7 +273,7 @@ static hg_status diverge(trainer *t, const char *what, double value)
     return hg_model_fail(t->model, HG_DIVERGED,
                          "the training diverged: in epoch %lld, step %lld, %s is %g; a lower rate than that of %s (%s) may "
                          "help; the model is as it was after epoch %lld",
-                         (long long)t->report.epoch, (long long)t->report.step + 1, what, value, kind->name,
+                         (long long)t->report.epoch, (long long)(t->report.step + (t->report.step < t->report.steps)), what, value, kind->name,
                          *fields != '\0' ? fields : "its defaults", (long long)t->report.epoch - 1);
 }
 
@@ -332,9 +345,11 @@ static void begin_epoch(trainer *t, int64_t epoch)
 
 static hg_status end_epoch(trainer *t)
 {
-    for (int i = 0; i < t->parameters; i++)
-        if (!are_finite(t->parameter[i]))
-            return diverge(t, hg_tensor_name(t->parameter[i]), NAN);
+    for (int i = 0; i < t->parameters; i++) {
+        double largest = largest_in(t->parameter[i]);
+        if (!(largest < absurd_size(t)))
+            return diverge(t, hg_tensor_name(t->parameter[i]), largest);
+    }
     copy_parameters(t->graph, hg_model_graph(t->model));
     hg_status status = HG_OK;
     if (t->judge != NULL)

@@ -35,7 +35,7 @@ typedef struct hg_check_entry {
     double  excess;            /* the largest |analytic - numeric| / (atol + rtol |numeric|): fine up to 1 */
 } hg_check_entry;
 typedef struct hg_check_report {
-    int            entries;    /* count x order */
+    int            entries;    /* count x order, or the first 64 of them */
     hg_check_entry entry[64];
     char           text[1024]; /* the verdict in a sentence */
 } hg_check_report;
