@@ -127,8 +127,10 @@ static hg_tensor *refuse_output(const hg_parts *parts, const hg_autoencoder *dec
 /* y in the input's shape, which a vector of as many numbers takes on. */
 static hg_tensor *fit(hg_tensor *y, const hg_parts *parts, const hg_autoencoder *declaration)
 {
+    if (y == NULL)
+        return NULL;
     const hg_shape *wanted = hg_tensor_shape(parts->input);
-    if (y == NULL || hg_shape_equal(hg_tensor_shape(y), wanted))
+    if (hg_shape_equal(hg_tensor_shape(y), wanted))
         return y;
     hg_shape given = sample_shape(y), input = sample_shape(parts->input);
     if ((given.rank > 1 && input.rank > 1) || hg_shape_count(&given, 1) != hg_shape_count(&input, 1))

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The command, as a user types it. Runs in the top of the build; prints TAP.
 hourglass=${HOURGLASS:-$PWD/hourglass}
+examples=$PWD/examples
 data=${HG_DATA:-}
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -135,6 +136,13 @@ head -c 5000 kept >cut.safetensors
 gives "a truncated model" 1 'cut.safetensors' "$hourglass" evaluate cut.safetensors --data digits
 { head -c 5000 kept; printf 'flip'; tail -c +5005 kept; } >flipped.safetensors
 gives "a flipped model" 1 'flipped.safetensors' "$hourglass" evaluate flipped.safetensors --data digits
+
+# ---- Programs of a user
+gives "an autoencoder of one's own" 0 'epoch 5/5|mean squared error 0.0[0-4]|mean image' "$examples/autoencoder"
+holds "it leaves its model" test -s maxout.safetensors
+gives "which another program cannot open" 1 'maxout.safetensors: encoder layer 2 (custom)|declaration' \
+    "$hourglass" show maxout.safetensors
+gives "an op of one's own" 0 'double gradient of "W" is right' "$examples/custom_op"
 
 # ---- Real data
 images=$data/mnist/t10k-images-idx3-ubyte.gz

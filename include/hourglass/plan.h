@@ -16,7 +16,7 @@ HG_API const char *hg_blas_kernels(void);
 
 typedef struct hg_plan_options {
     int64_t batch;      /* what HG_BATCH stands for; 1 by default */
-    int     threads;    /* 0: as many as OpenMP would use */
+    int     threads;    /* 0: as many as OpenMP would use, but one for little work */
     hg_isa  isa;        /* HG_ISA_BEST by default; one that the processor lacks is refused */
     bool    no_fusion;  /* every op a step of its own (to check that fusing changes no bit) */
     bool    no_reuse;   /* every tensor a buffer of its own */
