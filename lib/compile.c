@@ -65,15 +65,10 @@ static char *address(const hg_plan *plan, hg_node *n)
 
 static hg_operand operand(const hg_plan *plan, hg_node *n, bool whole)
 {
-    hg_operand o = { .size = whole ? 0 : hg_dtype_size(n->t.dtype) };
     n = n->root;
-    if (hg_node_runs(n) && !n->stored) {
-        o.block = true;
-        o.size = 0;
-        o.base = (char *)NULL + (size_t)n->buffer * HG_BLOCK * sizeof(double);
-    } else
-        o.base = address(plan, n);
-    return o;
+    if (hg_node_runs(n) && !n->stored)
+        return (hg_operand){ .offset = (size_t)n->buffer * HG_BLOCK * sizeof(double) };
+    return (hg_operand){ .base = address(plan, n), .size = whole ? 0 : hg_dtype_size(n->t.dtype) };
 }
 
 static bool compile_group(hg_plan *plan, hg_step *step)

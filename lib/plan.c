@@ -63,6 +63,8 @@ static bool check_outputs(hg_graph *graph, int outputs, hg_tensor *const output[
     return graph->error.status == HG_OK;
 }
 
+int hg_threads_best(void) { return omp_get_max_threads(); }
+
 /* As many threads as there are, if the caller leaves that open; but one for a run so short that meeting at barriers costs
    more than another thread brings. Work is counted in elements computed, of which a core does a few thousand millions a
    second; a product's multiply-adds go some sixteen times as fast. */
@@ -76,7 +78,7 @@ static void choose_threads(hg_plan *plan)
             work += (double)hg_elements(&n->t) + (n->t.op->flops == NULL ? 0 : n->t.op->flops(&n->t) / 32);
     }
     if (plan->options.threads == 0)
-        plan->options.threads = work < worth_a_team ? 1 : omp_get_max_threads();
+        plan->options.threads = work < worth_a_team ? 1 : hg_threads_best();
 }
 
 /* Lets ops make each thread of the team ready, so that nothing is allocated later. */

@@ -33,9 +33,9 @@ typedef struct hg_buffer {
 
 /* Where a group's instruction reads or writes. */
 typedef struct hg_operand {
-    char  *base;
+    char  *base; /* NULL: at `offset` in the thread's blocks */
+    size_t offset;
     size_t size; /* bytes of an element where it moves with the position; 0: the whole tensor, or a block */
-    bool   block; /* relative to the thread's blocks: base is an offset */
 } hg_operand;
 
 typedef struct hg_instruction {

@@ -8,7 +8,7 @@
 
 static inline char *at(const hg_operand *o, char *blocks, int64_t begin)
 {
-    return o->block ? blocks + (uintptr_t)o->base : o->base + (size_t)begin * o->size;
+    return o->base == NULL ? blocks + o->offset : o->base + (size_t)begin * o->size;
 }
 
 static void run_block(const hg_step *step, char *blocks, int64_t begin, int64_t n)

@@ -369,6 +369,57 @@ static void exploring_one_tensor(void **state)
     hg_graph_free(g);
 }
 
+/* Denormal numbers count as zero in f32 runs, on every thread; the caller's own arithmetic and f64 keep them. */
+static void denormals_are_flushed(void **state)
+{
+    enum { N = 100000 };
+    static double values[N];
+    static const struct {
+        hg_dtype dtype;
+        double   tiny, halved;
+    } rows[] = { { HG_F32, 1e-39, 0 }, { HG_F64, 1e-310, 5e-311 } };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        hg_graph *g = hg_graph_new(rows[i].dtype);
+        hg_tensor *x = hg_input(g, "x", HG_SHAPE(N)), *y = hg_scale(x, 0.5);
+        hg_plan *plan = hg_plan_new(g, 1, &y, &(hg_plan_options){ .threads = 2 });
+        for (int k = 0; k < N; k++)
+            values[k] = rows[i].tiny;
+        hg_plan_write(plan, x, values, N);
+        hg_run(plan);
+        volatile float caller = 1e-39f;
+        caller *= 0.5f;
+        assert_true(caller > 0);
+        hg_plan_read(plan, y, values, N);
+        for (int k = 0; k < N; k++)
+            assert_true(values[k] == rows[i].halved);
+        hg_plan_free(plan);
+        hg_graph_free(g);
+    }
+}
+
+/* A short run is not worth a team, unless the caller says so. */
+static void threads_follow_the_work(void **state)
+{
+    (void)state;
+    hg_graph *g = hg_graph_new(HG_F32);
+    hg_tensor *y = hg_exp(hg_input(g, "x", HG_SHAPE(1000, HG_BATCH)));
+    const struct {
+        hg_plan_options options;
+        int             threads;
+    } rows[] = {
+        { { .batch = 1 }, 1 },
+        { { .batch = 5000 }, hg_threads_best() },
+        { { .batch = 1, .threads = 3 }, 3 },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        hg_plan *plan = hg_plan_new(g, 1, &y, &rows[i].options);
+        assert_int_equal(hg_plan_describe(plan).threads, rows[i].threads);
+        hg_plan_free(plan);
+    }
+    hg_graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +436,8 @@ int main(void)
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(access_is_checked),
         cmocka_unit_test(exploring_one_tensor),
+        cmocka_unit_test(denormals_are_flushed),
+        cmocka_unit_test(threads_follow_the_work),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

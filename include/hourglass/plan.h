@@ -11,12 +11,14 @@ typedef struct hg_plan hg_plan;
 typedef enum hg_isa { HG_ISA_BEST, HG_ISA_BASE, HG_ISA_V3, HG_ISA_V4 } hg_isa;
 HG_API hg_isa      hg_isa_best(void);
 HG_API const char *hg_isa_name(hg_isa isa); /* "baseline", "x86-64-v3", "x86-64-v4" */
+/* As many threads as OpenMP would use: those of the processors, or of OMP_NUM_THREADS. */
+HG_API int         hg_threads_best(void);
 /* Name of the kernels that the BLAS library chose, for example "skx". */
 HG_API const char *hg_blas_kernels(void);
 
 typedef struct hg_plan_options {
     int64_t batch;      /* what HG_BATCH stands for; 1 by default */
-    int     threads;    /* 0: as many as OpenMP would use, but one for little work */
+    int     threads;    /* 0: hg_threads_best(), but one for little work */
     hg_isa  isa;        /* HG_ISA_BEST by default; one that the processor lacks is refused */
     bool    no_fusion;  /* every op a step of its own (to check that fusing changes no bit) */
     bool    no_reuse;   /* every tensor a buffer of its own */
