@@ -135,9 +135,8 @@ static hg_status check_source(hg_model *model, const hg_pass_source *source)
         return hg_model_status(model);
     int64_t count = hg_dataset_count(source->data);
     if (source->index == NULL && (source->first < 0 || source->count < 0 || source->first > count - source->count))
-        return hg_model_fail(model, HG_BAD_ARGUMENT, "there are no samples %lld to %lld in a data set of %lld",
-                             (long long)source->first, (long long)(source->first + source->count - 1),
-                             (long long)count);
+        return hg_model_fail(model, HG_BAD_ARGUMENT, "there are no %lld samples from %lld on in a data set of %lld",
+                             (long long)source->count, (long long)source->first, (long long)count);
     return HG_OK;
 }
 

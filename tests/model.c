@@ -76,7 +76,7 @@ static void wrong_samples_are_refused(void **state)
         { turned, 0, 1, HG_BAD_SHAPE, { "1x4x3", "1x3x4" } },
         { missing, 0, 1, HG_CANNOT_READ, { "none.gz" } },
         { NULL, 0, 1, HG_OUT_OF_MEMORY, { "memory" } },
-        { data, 5, 6, HG_BAD_ARGUMENT, { "5 to 10", "10" } },
+        { data, 5, 6, HG_BAD_ARGUMENT, { "6 samples from 5", "10" } },
         { data, -1, 2, HG_BAD_ARGUMENT, { "-1" } },
         { data, 0, -2, HG_BAD_ARGUMENT, { "10" } },
         { data, 1, INT64_MAX, HG_BAD_ARGUMENT, { "10" } },
