@@ -2,6 +2,8 @@
    upsampling and normalisation beside a copy of the same bytes.
 
    Usage: conv [ROUNDS], 40 by default. Operations count 2 per multiply-add, taps on padding 0. */
+#define _POSIX_C_SOURCE 199309L /* clocks */
+
 #include <hourglass/conv.h>
 #include <hourglass/grad.h>
 #include <hourglass/math.h>

@@ -32,7 +32,7 @@ typedef struct hg_command {
     int (*run)(char *const positional[], const void *options); /* returns the exit status */
 } hg_command;
 
-extern const hg_command hg_train_command, hg_evaluate_command, hg_reconstruct_command, hg_models_command,
+extern const hg_command hg_train_command, hg_check_command, hg_evaluate_command, hg_reconstruct_command, hg_models_command,
     hg_show_command;
 
 /* Parses argv[1 ...] of the command and runs it. Returns the exit status: 2 for a mistake in the arguments. */
@@ -58,6 +58,12 @@ hg_model *hg_open_run(const char *run);
 bool hg_is_run(const char *path);
 /* Opens data. Returns NULL after a message. */
 hg_dataset *hg_open_data(const char *spec);
+
+/* Prints "note: ..." to standard error for those not in said[HG_MOST_DIAGNOSES] yet. */
+void hg_print_notes(const hg_diagnoses *diagnoses, const char *said[]);
+
+/* Numbers in a sample up to which baselines by PCA are worth their time. */
+enum { HG_LARGEST_PCA = 4096 };
 
 /* DIRECTORY/NAME, to be freed; NULL after a message. */
 char *hg_join(const char *directory, const char *name);

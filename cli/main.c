@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const hg_command *const commands[] = {
-    &hg_train_command, &hg_evaluate_command, &hg_reconstruct_command, &hg_models_command, &hg_show_command,
+    &hg_train_command, &hg_check_command, &hg_evaluate_command, &hg_reconstruct_command, &hg_models_command, &hg_show_command,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

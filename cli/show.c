@@ -2,6 +2,8 @@
 #include "cli.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,12 +36,83 @@ static double flops_to(hg_tensor *tensor)
     return flops;
 }
 
+/* ---- Receptive fields ----------------------------------------------------------------------------------- */
+
+/* What a place of a layer's output sees along an axis: so many places of the input, and its neighbour as many `step` places
+   further. As hg_window; INFINITY and NAN too. */
+typedef struct sight {
+    double size, step;
+} sight;
+
+enum { MOST_AXES = 2 };
+
+typedef struct table {
+    const hg_graph  *graph;
+    const hg_tensor *before; /* the output of the layer above */
+    int              axes;   /* of the input, without channels */
+    sight            sight[MOST_AXES];
+    facts            total;
+} table;
+
+/* Of a sample, without its channels. */
+static int count_axes(const hg_tensor *tensor)
+{
+    int axes = hg_tensor_shape(tensor)->rank - 2;
+    return axes < 1 ? 1 : axes > MOST_AXES ? MOST_AXES : axes;
+}
+
+static int64_t length_along(const hg_tensor *tensor, int axis)
+{
+    const hg_shape *shape = hg_tensor_shape(tensor);
+    return shape->rank == 2 ? shape->dim[0] : axis + 2 < shape->rank ? shape->dim[axis + 1] : 1;
+}
+
+/* What sees all goes on seeing all. */
+static sight look_through(sight from, hg_window window)
+{
+    if (!isinf(from.size))
+        from.size = isinf(window.size) ? INFINITY : from.size + (window.size - 1) * from.step;
+    from.step *= window.step;
+    return from;
+}
+
+static void look(table *t, const hg_layer *layer, const hg_tensor *output)
+{
+    alignas(max_align_t) char spec[HG_SPEC_BYTES];
+    hg_spec_resolve(&layer->kind->kind, layer->spec, spec, "", NULL);
+    for (int axis = 0; axis < t->axes; axis++) {
+        hg_window window = { NAN, NAN };
+        if (layer->kind->window != NULL)
+            window = layer->kind->window(spec, axis, length_along(t->before, axis), length_along(output, axis));
+        t->sight[axis] = look_through(t->sight[axis], window);
+    }
+    t->before = output;
+}
+
+static void print_sight(const table *t)
+{
+    char text[64] = "";
+    const sight *s = t->sight, *last = &t->sight[t->axes - 1];
+    if (isnan(s->size) || isnan(last->size))
+        snprintf(text, sizeof text, "-");
+    else if (isinf(s->size) || isinf(last->size))
+        snprintf(text, sizeof text, "all");
+    else
+        snprintf(text, sizeof text, t->axes > 1 ? "%gx%g" : "%g", s->size, last->size);
+    size_t used = strlen(text);
+    if (isfinite(s->size) && isfinite(last->size) && isfinite(s->step) && isfinite(last->step))
+        snprintf(text + used, sizeof text - used, t->axes > 1 ? " step %.3gx%.3g" : " step %.3g", s->step, last->step);
+    printf("  %-18s", text);
+}
+
+/* ---- The table ------------------------------------------------------------------------------------------ */
+
 static void print_shape(const hg_tensor *tensor)
 {
     char text[HG_SHAPE_TEXT];
     hg_shape shape = *hg_tensor_shape(tensor);
     shape.rank--;
-    printf("  %-14s", hg_shape_print(&shape, text));
+    printf("  %-10s", hg_shape_print(&shape, text));
 }
 
 static void print_numbers(const facts *f, hg_dtype dtype)
@@ -47,42 +120,50 @@ static void print_numbers(const facts *f, hg_dtype dtype)
     printf("%12" PRId64 "%12" PRId64 "%14.0f", f->parameters, f->parameters * (int64_t)hg_dtype_size(dtype), f->flops);
 }
 
-/* Adds a side's numbers to the total. */
-static void print_side(const hg_graph *graph, const char *side, const hg_layer layer[], hg_tensor *const output[],
-                       facts *total)
+static void print_layer(table *t, const char *side, int number, hg_layer layer, hg_tensor *output)
 {
-    for (int i = 0; i < HG_MOST_LAYERS && layer[i].kind != NULL; i++) {
-        char scope[32], fields[HG_SPEC_TEXT];
-        snprintf(scope, sizeof scope, "%s/%d/", side, i + 1);
-        facts f = { count_parameters(graph, scope), flops_to(output[i]) - total->flops };
-        printf("%s %-3d %-8s", side, i + 1, layer[i].kind->kind.name);
-        print_shape(output[i]);
-        print_numbers(&f, hg_graph_dtype(graph));
-        printf("  %s\n", hg_spec_print(&layer[i].kind->kind, layer[i].spec, fields));
-        total->parameters += f.parameters;
-        total->flops += f.flops;
-    }
+    char scope[32], fields[HG_SPEC_TEXT];
+    snprintf(scope, sizeof scope, "%s/%d/", side, number);
+    const facts f = { count_parameters(t->graph, scope), flops_to(output) - t->total.flops };
+    look(t, &layer, output);
+    printf("%s %-3d %-17s", side, number, layer.kind->kind.name);
+    print_shape(output);
+    print_sight(t);
+    print_numbers(&f, hg_graph_dtype(t->graph));
+    printf("  %s\n", hg_spec_print(&layer.kind->kind, layer.spec, fields));
+    t->total.parameters += f.parameters;
+    t->total.flops += f.flops;
+}
+
+static void print_layers(const hg_model *model)
+{
+    alignas(max_align_t) char spec[HG_SPEC_BYTES];
+    const hg_parts *parts = hg_model_parts(model);
+    const hg_autoencoder *a = hg_model_declaration(model);
+    hg_scaling scale = hg_model_scaling(model);
+    table t = { .graph = hg_model_graph(model), .before = parts->input, .axes = count_axes(parts->input),
+                .sight = { { 1, 1 }, { 1, 1 } } };
+    printf("%-29s  %-10s  %-18s%12s%12s%14s  %s\n", "layer", "output", "receptive field", "parameters", "bytes",
+           "flops/sample", "attributes");
+    printf("%-29s", "input");
+    print_shape(parts->input);
+    printf("%58s  bytes scaled to [%g, %g]\n", "", scale.low, scale.high);
+    for (int i = 0; i < HG_MOST_LAYERS && a->encoder[i].kind != NULL; i++)
+        print_layer(&t, "encoder", i + 1, a->encoder[i], parts->encoder[i]);
+    for (int i = 0; hg_decoder_layer(parts, i, spec).kind != NULL; i++)
+        print_layer(&t, "decoder", i + 1, hg_decoder_layer(parts, i, spec), parts->decoder[i]);
+    printf("%-61s", "total");
+    print_numbers(&t.total, hg_graph_dtype(t.graph));
 }
 
 static void print_table(const hg_model *model)
 {
     char fields[HG_SPEC_TEXT];
     const hg_autoencoder *a = hg_model_declaration(model);
-    const hg_parts *parts = hg_model_parts(model);
-    const hg_graph *graph = hg_model_graph(model);
-    hg_scaling scale = hg_model_scaling(model);
-    facts total = { 0 };
     printf("%s%s%s\n\n", a->name, a->description != NULL ? ": " : "", a->description != NULL ? a->description : "");
-    printf("%-20s  %-14s%12s%12s%14s  %s\n", "layer", "output", "parameters", "bytes", "flops/sample", "attributes");
-    printf("%-20s", "input");
-    print_shape(parts->input);
-    printf("%12s%12s%14s  bytes scaled to [%g, %g]\n", "", "", "", scale.low, scale.high);
-    print_side(graph, "encoder", a->encoder, parts->encoder, &total);
-    print_side(graph, "decoder", a->decoder, parts->decoder, &total);
-    printf("%-20s  %-14s", "total", "");
-    print_numbers(&total, hg_graph_dtype(graph));
-    printf("\n\ncode %" PRId64 " numbers of %" PRId64 "\nloss %s\n", hg_model_code_size(model), hg_model_input_size(model),
-           a->loss.kind != NULL ? a->loss.kind->kind.name : hg_squared_error_loss.kind.name);
+    print_layers(model);
+    printf("\n\ncode %" PRId64 " numbers of %" PRId64 "\nloss %s\n", hg_model_code_size(model),
+           hg_model_input_size(model), a->loss.kind != NULL ? a->loss.kind->kind.name : hg_squared_error_loss.kind.name);
     for (int i = 0; i < HG_MOST_PENALTIES && a->penalties[i].kind != NULL; i++)
         printf("penalty %s: %s\n", a->penalties[i].kind->kind.name,
                hg_spec_print(&a->penalties[i].kind->kind, a->penalties[i].spec, fields));
@@ -126,9 +207,10 @@ static int run(char *const positional[], const void *given)
 const hg_command hg_show_command = {
     .name = "show",
     .arguments = "MODEL",
-    .summary = "prints an autoencoder's layers: shapes, parameters, bytes, flops",
-    .details = "MODEL is a name that `hourglass models` lists, a JSON file, a run directory or a model file. Flops count 2 for\n"
-               "each multiply-add of products, forward.\n",
+    .summary = "prints an autoencoder's layers: shapes, receptive fields, parameters, bytes, flops",
+    .details = "MODEL is a name that `hourglass models` lists, a JSON file, a run directory or a model file. The receptive field\n"
+               "of a layer is what one place of its output sees of the input, and its step how far apart neighbours see;\n"
+               "padding counts as input. Flops count 2 for each multiply-add of products and convolutions, forward.\n",
     .positionals = 1,
     .options = (const hg_option[]){
         { "json", 0, HG_OPTION_FLAG, offsetof(options, json), NULL, NULL, "print the declaration as JSON" },

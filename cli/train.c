@@ -1,80 +1,55 @@
 /* hourglass train: from a declaration and data to a run directory. */
-#include "cli.h"
+#include "train.h"
 
-#include <inttypes.h>
-#include <math.h>
-#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct options {
-    const char *data, *valid, *optimizer, *rate, *out;
-    int64_t     epochs, batch, patience, seed, threads;
-    double      valid_fraction, clip;
-} options;
+/* ---- The optimiser and its schedule ---------------------------------------------------------------------- */
 
-/* What each epoch left, for metrics.csv. */
-typedef struct history {
-    hg_report *epoch;
-    size_t     count, room;
-    bool       full; /* memory ran out */
-} history;
-
-static void observe(const hg_report *report, void *to)
-{
-    history *h = to;
-    hg_progress_bar(report, stderr);
-    if (!report->epoch_done)
-        return;
-    if (h->count == h->room) {
-        size_t room = h->room == 0 ? 64 : 2 * h->room;
-        hg_report *epoch = realloc(h->epoch, room * sizeof *epoch);
-        h->full = h->full || epoch == NULL;
-        if (epoch == NULL)
-            return;
-        h->epoch = epoch;
-        h->room = room;
-    }
-    h->epoch[h->count++] = *report;
-}
-
-static int write_metrics(const history *h, const char *path)
+/* From "NAME" or "NAME:field=value,...", a kind of a list and its spec; the exit status. */
+static int parse_kind(const char *option, const char *text, const hg_kind *const kinds[], const hg_kind **kind,
+                      char spec[HG_SPEC_BYTES])
 {
     hg_error error = { 0 };
-    hg_file_writer *file = hg_file_writer_open(path, &error);
-    hg_file_print(file, "epoch,train_loss,train_penalty,valid_loss\n");
-    for (size_t i = 0; i < h->count; i++) {
-        const hg_report *e = &h->epoch[i];
-        hg_file_print(file, "%" PRId64 ",%.9g,%.9g,", e->epoch, e->train_loss, e->train_penalty);
-        hg_file_print(file, isnan(e->valid_loss) ? "\n" : "%.9g\n", e->valid_loss);
-    }
-    if (h->full)
-        return hg_file_discard(file), hg_complain("out of memory: the history of %zu epochs", h->count);
-    return hg_file_commit(file) == HG_OK ? 0 : hg_complain("%s", error.text);
-}
-
-/* ---- The optimiser -------------------------------------------------------------------------------------- */
-
-/* From "adam:beta1=0.8" and a rate. The spec is written to `spec`. */
-static int parse_optimizer(const options *o, hg_optimizer *optimizer, char spec[HG_SPEC_BYTES])
-{
-    hg_error error = { 0 };
-    char name[64], names[HG_SPEC_TEXT];
-    size_t length = strcspn(o->optimizer, ":");
-    snprintf(name, sizeof name, "%.*s", length < sizeof name ? (int)length : (int)sizeof name - 1, o->optimizer);
-    const hg_kind *kind = hg_kind_find(hg_optimizer_kinds, name);
-    if (kind == NULL)
-        return hg_complain("--optimizer: there is no optimizer \"%s\", only: %s", name,
-                           hg_kind_names(hg_optimizer_kinds, names)),
+    char name[64], names[HG_SPEC_TEXT], place[64];
+    size_t length = strcspn(text, ":");
+    snprintf(name, sizeof name, "%.*s", length < sizeof name ? (int)length : (int)sizeof name - 1, text);
+    *kind = hg_kind_find(kinds, name);
+    if (*kind == NULL)
+        return hg_complain("--%s: there is no %s \"%s\", only: %s", option, option, name, hg_kind_names(kinds, names)),
                HG_EXIT_USAGE;
     memset(spec, 0, HG_SPEC_BYTES);
-    const char *fields = o->optimizer + length + (o->optimizer[length] == ':');
-    if (hg_spec_set(kind, spec, fields, "--optimizer: ", &error) != HG_OK
-        || (o->rate != NULL && hg_field_set(hg_field_find(kind, "rate"), spec, o->rate, "--", &error) != HG_OK))
+    snprintf(place, sizeof place, "--%s: ", option);
+    if (hg_spec_set(*kind, spec, text + length + (text[length] == ':'), place, &error) != HG_OK)
         return hg_complain("%s", error.text), HG_EXIT_USAGE;
-    *optimizer = (hg_optimizer){ (const hg_optimizer_kind *)kind, spec };
     return 0;
+}
+
+/* The specs are written to `spec`. */
+static int parse_optimizer(const hg_train_options *o, hg_optimizer *optimizer, char spec[HG_SPEC_BYTES])
+{
+    hg_error error = { 0 };
+    const hg_kind *kind;
+    int status = parse_kind("optimizer", o->optimizer, hg_optimizer_kinds, &kind, spec);
+    if (status != 0)
+        return status;
+    *optimizer = (hg_optimizer){ (const hg_optimizer_kind *)kind, spec };
+    if (o->rate == NULL)
+        return 0;
+    const hg_field *rate = hg_field_find(kind, "rate");
+    if (rate == NULL)
+        return hg_complain("--rate: the optimizer %s has no rate", kind->name), HG_EXIT_USAGE;
+    return hg_field_set(rate, spec, o->rate, "--", &error) == HG_OK ? 0
+                                                                    : (hg_complain("%s", error.text), HG_EXIT_USAGE);
+}
+
+static int parse_schedule(const hg_train_options *o, hg_schedule *schedule, char spec[HG_SPEC_BYTES])
+{
+    const hg_kind *kind;
+    int status = parse_kind("schedule", o->schedule, hg_schedule_kinds, &kind, spec);
+    *schedule = (hg_schedule){ (const hg_schedule_kind *)kind, spec };
+    return status;
 }
 
 /* ---- The run directory ---------------------------------------------------------------------------------- */
@@ -110,80 +85,145 @@ static int write_model(hg_model *model, const char *directory)
     return status;
 }
 
-static int write_history(const history *h, const char *directory)
+const hg_dataset *hg_job_judge(const hg_job *job)
 {
-    char *path = hg_join(directory, "metrics.csv");
-    int status = path == NULL ? HG_EXIT_FAILURE : write_metrics(h, path);
-    free(path);
-    return status;
+    return job->valid != NULL ? job->valid : job->data;
 }
 
-static int write_run(hg_model *model, const hg_dataset *data, const history *h, const char *directory)
+int hg_job_failed(const hg_job *job)
 {
-    int status = write_model(model, directory);
-    if (status == 0)
-        status = write_history(h, directory);
-    if (status == 0)
-        status = write_pictures(model, data, directory);
-    return status;
+    return hg_complain("%s", hg_model_error(job->model));
 }
 
-static int print_result(hg_model *model, const hg_dataset *data, const char *what, const char *directory)
+int hg_job_finish(hg_job *job)
 {
     hg_evaluation evaluation;
-    if (hg_model_evaluate(model, data, &evaluation) != HG_OK)
-        return hg_complain("%s", hg_model_error(model));
-    printf("mean squared error %.5f on the %s data (the mean image: %.5f)\n", evaluation.errors.mean_squared_error, what,
-           evaluation.baselines.mean_image.mean_squared_error);
-    printf("written to %s\n", directory);
+    const hg_dataset *judge = hg_job_judge(job);
+    int status = write_model(job->model, job->directory);
+    if (status != 0)
+        return status;
+    if (job->options->classify) { /* the decoder knows nothing of what the encoder has become */
+        printf("written to %s\n", job->directory);
+        return 0;
+    }
+    status = write_pictures(job->model, judge, job->directory);
+    if (status != 0)
+        return status;
+    if (hg_model_evaluate(job->model, judge, &evaluation) != HG_OK)
+        return hg_job_failed(job);
+    printf("mean squared error %.5f on the %s data (the mean image: %.5f)\n", evaluation.errors.mean_squared_error,
+           job->valid != NULL ? "validation" : "training", evaluation.baselines.mean_image.mean_squared_error);
+    printf("written to %s\n", job->directory);
     return 0;
 }
 
 /* ---- All ------------------------------------------------------------------------------------------------ */
 
-static int train(hg_model *model, const hg_dataset *data, const hg_dataset *valid, const options *o,
-                 const char *directory)
+/* A way of training, which models it is for, and the options that mean nothing to it. */
+typedef struct method {
+    const char *name;
+    bool (*is_for)(const char *model, const hg_train_options *o);
+    int (*run)(hg_job *job);
+    const char *const *unused;
+} method;
+
+static bool is_pca(const char *model, const hg_train_options *o)
 {
-    alignas(max_align_t) char spec[HG_SPEC_BYTES];
-    history h = { 0 };
-    hg_training training = { .epochs = o->epochs, .batch = o->batch, .threads = (int)o->threads, .valid = valid,
-                             .valid_fraction = o->valid_fraction, .patience = o->patience, .clip = { .norm = o->clip },
-                             .progress = observe, .progress_to = &h };
-    int status = parse_optimizer(o, &training.optimizer, spec);
-    if (status != 0)
-        return status;
-    if (!hg_make_directory(directory)) /* before the work, not after it */
-        return HG_EXIT_FAILURE;
-    if (hg_train(model, data, &training) != HG_OK)
-        status = hg_complain("%s", hg_model_error(model));
-    else
-        status = write_run(model, valid != NULL ? valid : data, &h, directory);
-    free(h.epoch);
-    return status != 0 ? status
-                       : print_result(model, valid != NULL ? valid : data, valid != NULL ? "validation" : "training",
-                                      directory);
+    (void)o;
+    return strcmp(model, "pca") == 0;
 }
 
-static int run_on(const hg_autoencoder *declaration, const hg_dataset *data, const hg_dataset *valid, const options *o)
+static bool is_psd(const char *model, const hg_train_options *o)
+{
+    (void)o;
+    return hg_predictive_sparse_find(model) != NULL;
+}
+
+static bool is_classifier(const char *model, const hg_train_options *o)
+{
+    (void)model;
+    return o->classify;
+}
+
+static bool is_any(const char *model, const hg_train_options *o)
+{
+    (void)model;
+    (void)o;
+    return true;
+}
+
+#define HELD_OUT "valid-fraction", "patience"
+static const method methods[] = {
+    { "PCA, which is computed", is_pca, hg_job_pca,
+      (const char *const[]){ HELD_OUT, "epochs", "batch", "optimizer", "rate", "schedule", "warm-up", "clip", "pretrain",
+                             "classify", "sparsity", "threads", NULL } },
+    { "predictive sparse decomposition", is_psd, hg_job_psd,
+      (const char *const[]){ HELD_OUT, "pretrain", "classify", "code", NULL } },
+    { "--classify", is_classifier, hg_job_usual, (const char *const[]){ HELD_OUT, "code", "sparsity", NULL } },
+    { "this model", is_any, hg_job_usual, (const char *const[]){ "code", "sparsity", NULL } },
+};
+
+static bool is_given(const hg_option *option, const hg_train_options *o)
+{
+    static const size_t sizes[] = { [HG_OPTION_TEXT] = sizeof(char *), [HG_OPTION_INT] = sizeof(int64_t),
+                                    [HG_OPTION_NUMBER] = sizeof(double), [HG_OPTION_FLAG] = sizeof(bool) };
+    return memcmp((const char *)o + option->offset, (const char *)hg_train_command.initial + option->offset,
+                  sizes[option->type]) != 0;
+}
+
+static int check_unused(const method *m, const hg_train_options *o)
+{
+    for (const hg_option *option = hg_train_command.options; option->name != NULL; option++)
+        for (int i = 0; m->unused[i] != NULL; i++)
+            if (strcmp(m->unused[i], option->name) == 0 && is_given(option, o))
+                return hg_complain("--%s means nothing to %s", option->name, m->name), HG_EXIT_USAGE;
+    return 0;
+}
+
+static int train(hg_job *job)
+{
+    const hg_train_options *o = job->options;
+    const char *name = hg_model_declaration(job->model)->name;
+    const method *m = methods;
+    while (!m->is_for(name, o))
+        m++;
+    job->training = (hg_training){ .epochs = o->epochs, .batch = o->batch, .threads = (int)o->threads, .valid = job->valid,
+                                   .valid_fraction = o->valid_fraction, .patience = o->patience,
+                                   .clip = { .norm = o->clip }, .warm_up = o->warm_up };
+    int status = check_unused(m, o);
+    if (status == 0)
+        status = parse_optimizer(o, &job->training.optimizer, job->optimizer_spec);
+    if (status == 0)
+        status = parse_schedule(o, &job->training.schedule, job->schedule_spec);
+    if (status != 0)
+        return status;
+    if (!hg_make_directory(job->directory)) /* before the work, not after it */
+        return HG_EXIT_FAILURE;
+    return m->run(job);
+}
+
+static int run_on(const hg_autoencoder *declaration, const hg_dataset *data, const hg_dataset *valid, const hg_train_options *o)
 {
     if (o->out == NULL && strchr(declaration->name, '/') != NULL)
         return hg_complain("--out is missing: \"%s\" cannot be the name of a directory", declaration->name);
     char *usual = o->out == NULL ? hg_join("runs", declaration->name) : NULL;
     const char *directory = o->out != NULL ? o->out : usual;
-    hg_model *model = hg_model_new(declaration, HG_F32, (uint64_t)o->seed);
+    hg_job job = { .options = o, .data = data, .valid = valid, .directory = directory,
+                   .model = hg_model_new(declaration, HG_F32, (uint64_t)o->seed) };
     int status = HG_EXIT_FAILURE;
-    if (hg_model_status(model) != HG_OK)
-        hg_complain("%s", hg_model_error(model));
+    if (hg_model_status(job.model) != HG_OK)
+        hg_complain("%s", hg_model_error(job.model));
     else if (directory != NULL)
-        status = train(model, data, valid, o, directory);
-    hg_model_free(model);
+        status = train(&job);
+    hg_history_free(&job.history);
+    hg_model_free(job.model);
     free(usual);
     return status;
 }
 
 static int run(char *const positional[], const void *given)
 {
-    const options *o = given;
+    const hg_train_options *o = given;
     hg_autoencoder *owned;
     hg_dataset *data = NULL, *valid = NULL;
     int status = HG_EXIT_FAILURE;
@@ -206,23 +246,48 @@ const hg_command hg_train_command = {
     .summary = "trains an autoencoder and leaves a run directory",
     .details = "MODEL is a name that `hourglass models` lists, or a JSON file (`hourglass show MODEL --json` prints one to start\n"
                "from). The run directory gets model.safetensors, metrics.csv and reconstructions.png, originals above\n"
-               "reconstructions.\n",
+               "reconstructions. --pretrain on adds a stage before: each layer of the encoder is trained as an autoencoder on the\n"
+               "codes of the one below, and leaves metrics-layer1.csv ... --classify leaves the head in head.safetensors. For\n"
+               "linear models each epoch's largest angle to PCA and excess over its error are in metrics.csv. pca is computed\n"
+               "for data of any size, and leaves eigenfaces.png: the mean and the first components. What looks wrong is\n"
+               "printed to standard error, as \"note: ...\".\n",
     .positionals = 1,
     .options = (const hg_option[]){
-        { "data", 'd', HG_OPTION_TEXT, offsetof(options, data), NULL, "SPEC", "data (digits): digits:count=N,seed=S, or an IDX file, gzipped or not" },
-        { "valid", 'v', HG_OPTION_TEXT, offsetof(options, valid), NULL, "SPEC", "validation data, judged after each epoch" },
-        { "valid-fraction", 0, HG_OPTION_NUMBER, offsetof(options, valid_fraction), "(0, 1)", "PART", "or this part of the data, held out" },
-        { "epochs", 'e', HG_OPTION_INT, offsetof(options, epochs), "[1, inf)", "N", "epochs (20)" },
-        { "batch", 'b', HG_OPTION_INT, offsetof(options, batch), "[1, inf)", "N", "samples in a mini-batch (128)" },
-        { "optimizer", 0, HG_OPTION_TEXT, offsetof(options, optimizer), NULL, "SPEC", "adam or sgd (adam); with fields: sgd:momentum=0.9,nesterov=true" },
-        { "rate", 'r', HG_OPTION_TEXT, offsetof(options, rate), NULL, "X", "the optimiser's rate (adam 0.001, sgd 0.01)" },
-        { "clip", 0, HG_OPTION_NUMBER, offsetof(options, clip), "(0, inf)", "X", "largest norm of all gradients together (none)" },
-        { "patience", 0, HG_OPTION_INT, offsetof(options, patience), "[1, inf)", "N", "stop after N epochs without a lower validation loss" },
-        { "seed", 's', HG_OPTION_INT, offsetof(options, seed), "[0, inf)", "N", "seed of everything random (1)" },
-        { "threads", 't', HG_OPTION_INT, offsetof(options, threads), "[1, 1024]", "N", "threads (all processors)" },
-        { "out", 'o', HG_OPTION_TEXT, offsetof(options, out), NULL, "DIR", "run directory (runs/MODEL)" },
+        { "data", 'd', HG_OPTION_TEXT, offsetof(hg_train_options, data), NULL, "SPEC",
+          "data (digits): digits:count=N,seed=S, or an IDX file, gzipped or not" },
+        { "valid", 'v', HG_OPTION_TEXT, offsetof(hg_train_options, valid), NULL, "SPEC",
+          "validation data, judged after each epoch" },
+        { "valid-fraction", 0, HG_OPTION_NUMBER, offsetof(hg_train_options, valid_fraction), "(0, 1)", "PART",
+          "or this part of the data, held out" },
+        { "epochs", 'e', HG_OPTION_INT, offsetof(hg_train_options, epochs), "[1, inf)", "N", "epochs (20)" },
+        { "batch", 'b', HG_OPTION_INT, offsetof(hg_train_options, batch), "[1, inf)", "N",
+          "samples in a mini-batch (128)" },
+        { "optimizer", 0, HG_OPTION_TEXT, offsetof(hg_train_options, optimizer), NULL, "SPEC",
+          "adam, adamw, sgd, rmsprop, adagrad or lbfgs (adam); with fields: sgd:momentum=0.9,nesterov=true" },
+        { "rate", 'r', HG_OPTION_TEXT, offsetof(hg_train_options, rate), NULL, "X",
+          "the optimiser's rate (sgd and adagrad 0.01, others 0.001)" },
+        { "schedule", 0, HG_OPTION_TEXT, offsetof(hg_train_options, schedule), NULL, "SPEC",
+          "of the rate: constant, cosine, step:every=10,factor=0.5 or plateau:patience=3,factor=0.5 (constant)" },
+        { "warm-up", 0, HG_OPTION_NUMBER, offsetof(hg_train_options, warm_up), "(0, inf)", "N",
+          "epochs over which the rate rises to the schedule's (0)" },
+        { "clip", 0, HG_OPTION_NUMBER, offsetof(hg_train_options, clip), "(0, inf)", "X",
+          "largest norm of all gradients together (none)" },
+        { "patience", 0, HG_OPTION_INT, offsetof(hg_train_options, patience), "[1, inf)", "N",
+          "stop after N epochs without a lower validation loss" },
+        { "seed", 's', HG_OPTION_INT, offsetof(hg_train_options, seed), "[0, inf)", "N",
+          "seed of everything random (1)" },
+        { "threads", 't', HG_OPTION_INT, offsetof(hg_train_options, threads), "[1, 1024]", "N",
+          "threads (all processors)" },
+        { "pretrain", 0, HG_OPTION_TEXT, offsetof(hg_train_options, pretrain), NULL, "on|off",
+          "train layer by layer first (on for stacked, else off)" },
+        { "classify", 0, HG_OPTION_FLAG, offsetof(hg_train_options, classify), NULL, NULL,
+          "train the encoder with a softmax head on the data's labels" },
+        { "code", 0, HG_OPTION_INT, offsetof(hg_train_options, code), "[1, inf)", "N", "pca: components (30)" },
+        { "sparsity", 0, HG_OPTION_NUMBER, offsetof(hg_train_options, sparsity), "(0, inf)", "X",
+          "predictive-sparse: the weight of |z| (0.3)" },
+        { "out", 'o', HG_OPTION_TEXT, offsetof(hg_train_options, out), NULL, "DIR", "run directory (runs/MODEL)" },
         { 0 } },
-    .size = sizeof(options),
-    .initial = &(const options){ .data = "digits", .optimizer = "adam", .seed = 1 },
+    .size = sizeof(hg_train_options),
+    .initial = &(const hg_train_options){ .data = "digits", .optimizer = "adam", .schedule = "constant", .seed = 1 },
     .run = run,
 };

@@ -17,7 +17,12 @@ extern "C" {
 #include <hourglass/layer.h>
 #include <hourglass/optimizer.h>
 #include <hourglass/model.h>
+#include <hourglass/check.h>
 #include <hourglass/train.h>
+#include <hourglass/diagnose.h>
+#include <hourglass/linear.h>
+#include <hourglass/psd.h>
+#include <hourglass/stack.h>
 
 #ifdef __cplusplus
 }

@@ -112,6 +112,25 @@ static bool repeated_constant(const hg_node *n, double *value)
     return true;
 }
 
+/* Whether a node is in memory anyway: neither elementwise nor to be computed again where it is read. */
+static bool is_kept(const hg_node *n) { return !(n->root->t.op->flags & (HG_MAP | HG_INDEXED | HG_CHEAP)); }
+
+/* A sum of products sums them itself: the same bits, but the products need no memory. */
+static void sum_products(hg_node *n)
+{
+    const hg_node *x = hg_node_input(n, 0);
+    const bool square = x->t.op == &hg_square_op;
+    if (n->t.inputs != 1 || (!square && x->t.op != &hg_mul_op))
+        return;
+    const hg_node *a = hg_node_input(x, 0), *b = square ? a : hg_node_input(x, 1);
+    const bool cheap = (a->root->t.op->flags | b->root->t.op->flags) & HG_CHEAP;
+    if (cheap || (a != b && !is_kept(a) && !is_kept(b)))
+        return;
+    n->t.input[0] = (hg_tensor *)&a->t;
+    n->t.input[1] = (hg_tensor *)&b->t;
+    n->t.inputs = 2;
+}
+
 /* x times a constant is a scaling, and x times 1 is x: the same bits with less work. */
 static hg_node *simplify_product(hg_plan *plan, hg_node *n)
 {
@@ -233,6 +252,8 @@ static hg_node *improve(hg_plan *plan, table *seen, hg_node *n)
 {
     if (plan->options.no_folding)
         return n;
+    if (n->t.op == &hg_sum_op)
+        sum_products(n);
     hg_node *better = n->t.op == &hg_mul_op ? simplify_product(plan, n) : n;
     if (better != n)
         return better;

@@ -127,6 +127,17 @@ hg_tensor *hg_graph_fail(hg_graph *graph, hg_status status, const char *format, 
     return NULL;
 }
 
+void hg_graph_error_at(hg_graph *graph, const char *place)
+{
+    char text[HG_ERROR_TEXT];
+    if (hg_graph_status(graph) == HG_OK || graph == NULL || strncmp(graph->error.text, place, strlen(place)) == 0)
+        return;
+    memcpy(text, graph->error.text, sizeof text);
+    size_t used = (size_t)snprintf(graph->error.text, sizeof text, "%s: ", place);
+    if (used < sizeof text)
+        snprintf(graph->error.text + used, sizeof text - used, "%s", text);
+}
+
 hg_dtype hg_graph_dtype(const hg_graph *graph) { return graph->dtype; }
 void     hg_graph_set_seed(hg_graph *graph, uint64_t seed) { graph->seed = seed; }
 uint64_t hg_graph_seed(const hg_graph *graph) { return graph->seed; }
@@ -336,12 +347,39 @@ static bool give_values(hg_tensor *t)
     return t->data != NULL;
 }
 
+void hg_graph_reuse(hg_graph *graph, bool reuse)
+{
+    if (graph != NULL)
+        graph->reuse = reuse;
+}
+
+/* What is to be shared; NULL if there is none of that name. */
+static hg_tensor *existing_leaf(hg_graph *graph, const char *name, const hg_shape *shape, const hg_list *list)
+{
+    char full[sizeof graph->scope + 256], has[HG_SHAPE_TEXT], wanted[HG_SHAPE_TEXT];
+    if (!graph->reuse)
+        return NULL;
+    snprintf(full, sizeof full, "%s%s", graph->scope, name);
+    for (size_t i = 0; i < list->count; i++) {
+        hg_tensor *t = list->at[i];
+        if (strcmp(t->name, full) == 0)
+            return hg_shape_equal(&t->shape, shape)
+                       ? t
+                       : hg_graph_fail(graph, HG_BAD_SHAPE, "\"%s\" is %s and cannot be used again as %s", full,
+                                       hg_shape_print(&t->shape, has), hg_shape_print(shape, wanted));
+    }
+    return NULL;
+}
+
 static hg_tensor *stored_leaf(hg_graph *graph, const char *name, hg_shape shape, hg_initializer initial,
                               hg_list *list)
 {
     if (graph == NULL)
         return NULL;
-    hg_tensor *t = named_leaf(graph, &hg_parameter_op, name, graph->dtype, shape);
+    hg_tensor *t = existing_leaf(graph, name, &shape, list);
+    if (t != NULL)
+        return t;
+    t = named_leaf(graph, &hg_parameter_op, name, graph->dtype, shape);
     if (t == NULL || !give_values(t) || hg_initialize(t, initial, &graph->error) != HG_OK)
         return NULL;
     return hg_list_add(list, t) ? t : hg_graph_fail(graph, HG_OUT_OF_MEMORY, "out of memory: \"%s\"", name);
@@ -425,6 +463,12 @@ static hg_tensor *list_at(const hg_list *list, size_t index) { return index < li
 
 hg_tensor *hg_graph_parameter(const hg_graph *graph, size_t index) { return list_at(&graph->parameters, index); }
 hg_tensor *hg_graph_state(const hg_graph *graph, size_t index) { return list_at(&graph->states, index); }
+
+hg_tensor *hg_graph_stored(const hg_graph *graph, size_t index)
+{
+    const size_t parameters = graph->parameters.count;
+    return index < parameters ? hg_graph_parameter(graph, index) : hg_graph_state(graph, index - parameters);
+}
 
 hg_tensor *hg_graph_find(const hg_graph *graph, const char *name)
 {

@@ -17,6 +17,8 @@ hg_tensor *hg_reduce(hg_tensor *errors, hg_reduction reduction)
         return hg_sum(errors, HG_ALL_AXES);
     case HG_PER_SAMPLE:
         return hg_sum(errors, hg_all_but_last_axis(errors));
+    case HG_PER_ELEMENT:
+        return errors;
     }
     return hg_graph_fail(hg_tensor_graph(errors), HG_BAD_ARGUMENT, "there is no reduction of number %d",
                          (int)reduction);

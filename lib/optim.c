@@ -1,118 +1,46 @@
-/* Optimisers: the update of a parameter as a part of the graph. */
-#include <hourglass/math.h>
-#include <hourglass/optimizer.h>
+/* The updates of parameters as a part of the graph. */
+#include "optim.h"
 
-#include <math.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A state of the parameter's shape, "adam/encoder/1/weight/mean", that starts at 0. */
-static hg_tensor *state_of(hg_tensor *parameter, const char *name)
+const hg_kind *const hg_optimizer_kinds[] = {
+    &hg_adam_optimizer.kind,
+    &hg_adamw_optimizer.kind,
+    &hg_sgd_optimizer.kind,
+    &hg_rmsprop_optimizer.kind,
+    &hg_adagrad_optimizer.kind,
+    &hg_lbfgs_optimizer.kind,
+    NULL,
+};
+
+/* ---- What updates are made of --------------------------------------------------------------------------- */
+
+hg_tensor *hg_update_state(hg_tensor *parameter, const char *name)
 {
     char full[512];
     snprintf(full, sizeof full, "%s/%s", hg_tensor_name(parameter), name);
     return hg_state(hg_tensor_graph(parameter), full, *hg_tensor_shape(parameter), hg_zeros());
 }
 
-/* a x + b y */
-static hg_tensor *blend(double a, hg_tensor *x, double b, hg_tensor *y)
+hg_tensor *hg_update_sum(hg_tensor *sum, double decay, hg_tensor *term)
 {
-    return hg_add(hg_scale(x, a), hg_scale(y, b));
+    return hg_assign(sum, hg_add(hg_scale(sum, decay), term));
 }
 
-/* p <- p - rate direction */
-static hg_tensor *descend(hg_tensor *parameter, hg_tensor *rate, hg_tensor *direction)
+hg_tensor *hg_update_descend(hg_tensor *parameter, hg_tensor *rate, hg_tensor *direction)
 {
     return hg_assign(parameter, hg_sub(parameter, hg_mul(rate, direction)));
 }
-
-/* ---- Stochastic gradient descent ------------------------------------------------------------------------ */
-
-static void sgd_prepare(const void *attributes, int64_t step, double scalars[])
-{
-    const hg_sgd_spec *spec = attributes;
-    (void)step;
-    scalars[0] = spec->rate;
-}
-
-static int sgd_update(hg_tensor *parameter, hg_tensor *gradient, hg_tensor *const scalar[], const void *attributes,
-                      hg_tensor *assignment[HG_UPDATE_ASSIGNMENTS])
-{
-    const hg_sgd_spec *spec = attributes;
-    if (spec->momentum == 0) {
-        assignment[0] = descend(parameter, scalar[0], gradient);
-        return 1;
-    }
-    hg_tensor *velocity = state_of(parameter, "velocity");
-    velocity = hg_assign(velocity, hg_add(hg_scale(velocity, spec->momentum), gradient));
-    assignment[0] = velocity;
-    assignment[1] = descend(parameter, scalar[0],
-                            spec->nesterov ? hg_add(gradient, hg_scale(velocity, spec->momentum)) : velocity);
-    return 2;
-}
-
-const hg_optimizer_kind hg_sgd_optimizer = {
-    .kind = { "sgd", sizeof(hg_sgd_spec),
-              (const hg_field[]){ HG_NUMBER_FIELD(hg_sgd_spec, rate, "(0, inf)", 0.01),
-                                  HG_NUMBER_FIELD(hg_sgd_spec, momentum, "[0, 1)", 0),
-                                  HG_BOOL_FIELD(hg_sgd_spec, nesterov),
-                                  { 0 } } },
-    .scalars = 1,
-    .scalar = { "rate" },
-    .prepare = sgd_prepare,
-    .update = sgd_update,
-};
-
-/* ---- Adam ----------------------------------------------------------------------------------------------- */
-
-/* The corrections 1 - beta^t are taken out of the elementwise work: into the rate, and into the root's factor. */
-static void adam_prepare(const void *attributes, int64_t step, double scalars[])
-{
-    const hg_adam_spec *spec = attributes;
-    scalars[0] = spec->rate / (1 - pow(spec->beta1, (double)step));
-    scalars[1] = 1 / sqrt(1 - pow(spec->beta2, (double)step));
-}
-
-static int adam_update(hg_tensor *parameter, hg_tensor *gradient, hg_tensor *const scalar[], const void *attributes,
-                       hg_tensor *assignment[HG_UPDATE_ASSIGNMENTS])
-{
-    const hg_adam_spec *spec = attributes;
-    hg_tensor *mean = state_of(parameter, "mean"), *square = state_of(parameter, "square");
-    mean = hg_assign(mean, blend(spec->beta1, mean, 1 - spec->beta1, gradient));
-    square = hg_assign(square, blend(spec->beta2, square, 1 - spec->beta2, hg_square(gradient)));
-    hg_tensor *root = hg_shift(hg_mul(scalar[1], hg_sqrt(square)), spec->epsilon);
-    assignment[0] = mean;
-    assignment[1] = square;
-    assignment[2] = descend(parameter, scalar[0], hg_div(mean, root));
-    return 3;
-}
-
-const hg_optimizer_kind hg_adam_optimizer = {
-    .kind = { "adam", sizeof(hg_adam_spec),
-              (const hg_field[]){ HG_NUMBER_FIELD(hg_adam_spec, rate, "(0, inf)", 0.001),
-                                  HG_NUMBER_FIELD(hg_adam_spec, beta1, "(0, 1)", 0.9),
-                                  HG_NUMBER_FIELD(hg_adam_spec, beta2, "(0, 1)", 0.999),
-                                  HG_NUMBER_FIELD(hg_adam_spec, epsilon, "(0, inf)", 1e-8),
-                                  { 0 } } },
-    .scalars = 2,
-    .scalar = { "rate", "root" },
-    .prepare = adam_prepare,
-    .update = adam_update,
-};
-
-const hg_kind *const hg_optimizer_kinds[] = {
-    &hg_adam_optimizer.kind,
-    &hg_sgd_optimizer.kind,
-    NULL,
-};
 
 /* ---- Updates of many parameters -------------------------------------------------------------------------- */
 
 struct hg_updates {
     const hg_optimizer_kind *kind;
     alignas(max_align_t) char spec[HG_SPEC_BYTES];
+    double     factor; /* of the rate */
     hg_tensor *scalar[HG_UPDATE_SCALARS];
     int        assignments;
     hg_tensor *assignment[];
@@ -144,6 +72,14 @@ static hg_status check_clipping(const hg_clipping *clipping, hg_error *error)
                    clipping->norm, clipping->value);
 }
 
+static hg_status check_kind(const hg_optimizer_kind *kind, hg_error *error)
+{
+    if (kind->update != NULL)
+        return HG_OK;
+    return hg_fail(error, HG_BAD_ARGUMENT, "%s: it has no update by mini-batches, but minimises over the whole data",
+                   kind->kind.name);
+}
+
 static hg_updates *allocate(hg_optimizer optimizer, const hg_clipping *clipping, int count, hg_error *error)
 {
     hg_updates *updates = calloc(1, sizeof *updates + (size_t)count * HG_UPDATE_ASSIGNMENTS * sizeof(hg_tensor *));
@@ -152,7 +88,10 @@ static hg_updates *allocate(hg_optimizer optimizer, const hg_clipping *clipping,
         return NULL;
     }
     updates->kind = optimizer.kind != NULL ? optimizer.kind : &hg_adam_optimizer;
-    if (hg_spec_resolve(&updates->kind->kind, optimizer.spec, updates->spec, updates->kind->kind.name, error) == HG_OK
+    updates->factor = 1;
+    if (check_kind(updates->kind, error) == HG_OK
+        && hg_spec_resolve(&updates->kind->kind, optimizer.spec, updates->spec, updates->kind->kind.name, error)
+               == HG_OK
         && check_clipping(clipping, error) == HG_OK)
         return updates;
     free(updates);
@@ -199,12 +138,67 @@ hg_tensor *const *hg_updates_outputs(const hg_updates *updates, int *count)
     return updates->assignment;
 }
 
+void hg_updates_set_factor(hg_updates *updates, double factor)
+{
+    updates->factor = factor;
+}
+
+double hg_updates_rate(const hg_updates *updates)
+{
+    const hg_field *field = hg_field_find(&updates->kind->kind, "rate");
+    double rate = 0;
+    if (field != NULL && field->type == HG_FIELD_NUMBER)
+        memcpy(&rate, updates->spec + field->offset, sizeof rate);
+    return updates->factor * rate;
+}
+
 hg_status hg_updates_prepare(const hg_updates *updates, hg_plan *plan, int64_t step)
 {
     double scalars[HG_UPDATE_SCALARS];
     hg_status status = HG_OK;
-    updates->kind->prepare(updates->spec, step, scalars);
+    updates->kind->prepare(updates->spec, step, updates->factor, scalars);
     for (int i = 0; i < updates->kind->scalars && status == HG_OK; i++)
         status = hg_plan_write(plan, updates->scalar[i], &scalars[i], 1);
     return status;
+}
+
+/* ---- Full-batch methods --------------------------------------------------------------------------------- */
+
+static hg_status iterate(const hg_minimizer *method, void *memory, const hg_objective *objective, int64_t most,
+                         double x[], hg_iteration *last)
+{
+    hg_status status = HG_OK;
+    int64_t evaluations = 0;
+    for (int64_t i = 0; i < most && status == HG_OK && last->ended == NULL; i++) {
+        status = method->iterate(memory, objective, x, last);
+        evaluations += last->evaluations;
+    }
+    last->evaluations = evaluations;
+    return status;
+}
+
+hg_status hg_minimize(hg_optimizer optimizer, const hg_objective *objective, int64_t most, double x[],
+                      hg_iteration *last, hg_error *error)
+{
+    alignas(max_align_t) char spec[HG_SPEC_BYTES];
+    hg_iteration unwanted;
+    const hg_optimizer_kind *kind = optimizer.kind != NULL ? optimizer.kind : &hg_lbfgs_optimizer;
+    const char *name = kind->kind.name;
+    if (kind->minimizer == NULL)
+        return hg_fail(error, HG_BAD_ARGUMENT, "%s: it updates by mini-batches, and does not minimise functions", name);
+    if (objective->size < 1)
+        return hg_fail(error, HG_BAD_ARGUMENT, "%s: the objective's size is %lld", name, (long long)objective->size);
+    hg_status status = hg_spec_resolve(&kind->kind, optimizer.spec, spec, name, error);
+    if (status != HG_OK)
+        return status;
+    void *memory = kind->minimizer->begin(spec, objective->size);
+    if (memory == NULL)
+        return hg_fail(error, HG_OUT_OF_MEMORY, "out of memory: %s for %lld numbers", name, (long long)objective->size);
+    last = last != NULL ? last : &unwanted;
+    *last = (hg_iteration){ 0 };
+    status = iterate(kind->minimizer, memory, objective, most, x, last);
+    kind->minimizer->end(memory);
+    if (status == HG_DIVERGED)
+        return hg_fail(error, status, "%s: the objective or its gradient is not finite where an iteration starts", name);
+    return status == HG_OK ? HG_OK : hg_fail(error, status, "%s: %s", name, hg_status_text(status));
 }

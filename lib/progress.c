@@ -56,6 +56,8 @@ void hg_progress_bar(const hg_report *report, void *stream)
         fputs(" left", to);
     } else {
         fputc('\n', to);
+        if (report->ended != NULL)
+            fprintf(to, "ended: %s\n", report->ended);
     }
     fflush(to);
 }

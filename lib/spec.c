@@ -14,6 +14,8 @@ typedef union hg_value {
     bool           boolean;
     hg_activation *activation;
     hg_initializer initializer;
+    int64_t        list[HG_MAX_RANK - 1];
+    unsigned       choice;
 } hg_value;
 
 static const size_t value_size[HG_FIELD_TYPES] = {
@@ -22,6 +24,9 @@ static const size_t value_size[HG_FIELD_TYPES] = {
     [HG_FIELD_BOOL] = sizeof(bool),
     [HG_FIELD_ACTIVATION] = sizeof(hg_activation *),
     [HG_FIELD_INITIALIZER] = sizeof(hg_initializer),
+    [HG_FIELD_PAIR] = sizeof(int64_t[2]),
+    [HG_FIELD_SHAPE] = sizeof(int64_t[HG_MAX_RANK - 1]),
+    [HG_FIELD_CHOICE] = sizeof(unsigned),
 };
 
 static hg_value get(const hg_field *field, const void *spec)
@@ -41,6 +46,25 @@ static bool is_numeric(const hg_field *field)
     return field->type == HG_FIELD_INT || field->type == HG_FIELD_NUMBER;
 }
 
+static bool is_list(const hg_field *field)
+{
+    return field->type == HG_FIELD_PAIR || field->type == HG_FIELD_SHAPE;
+}
+
+static int list_room(const hg_field *field)
+{
+    return (int)(value_size[field->type] / sizeof(int64_t));
+}
+
+/* How many numbers of a list count: all of a pair, those before the first 0 of a shape. */
+static int list_length(const hg_field *field, const int64_t list[])
+{
+    int length = 0;
+    while (length < list_room(field) && (field->type == HG_FIELD_PAIR || list[length] != 0))
+        length++;
+    return length;
+}
+
 static double numeric(const hg_field *field, hg_value value)
 {
     return field->type == HG_FIELD_INT ? (double)value.integer : value.number;
@@ -57,9 +81,21 @@ bool hg_field_given(const hg_field *field, const void *spec)
         return value.boolean;
     case HG_FIELD_ACTIVATION:
         return value.activation != NULL;
+    case HG_FIELD_PAIR:
+    case HG_FIELD_SHAPE:
+        return value.list[0] != 0 || value.list[1] != 0;
+    case HG_FIELD_CHOICE:
+        return value.choice != 0;
     default:
         return value.initializer.kind != HG_INITIAL_ZEROS;
     }
+}
+
+/* Appends what fits. */
+static void append(char text[HG_SPEC_TEXT], const char *more)
+{
+    size_t used = strlen(text);
+    snprintf(text + used, HG_SPEC_TEXT - used, "%s%s", used > 0 ? ", " : "", more);
 }
 
 bool hg_in_range(double value, const char *range)
@@ -76,10 +112,46 @@ bool hg_in_range(double value, const char *range)
 
 /* ---- Defaults and checks ------------------------------------------------------------------------------- */
 
+/* Writes "8x2x2" at the end of text. */
+static char *print_list(const hg_field *field, const int64_t list[], char *text, size_t size)
+{
+    size_t used = strlen(text);
+    for (int i = 0; i < list_length(field, list) && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%" PRId64, i > 0 ? "x" : "", list[i]);
+    return text;
+}
+
+static hg_status resolve_list(const hg_field *field, const int64_t list[], const char *place, hg_error *error)
+{
+    char text[HG_SPEC_TEXT] = "";
+    int length = list_length(field, list);
+    for (int i = 0; i < list_room(field); i++)
+        if (list[i] != 0 && (i >= length || !hg_in_range((double)list[i], field->range)))
+            return hg_fail(error, HG_BAD_ARGUMENT, "%s: %s is %s%s, but all must be in %s", place, field->name,
+                           print_list(field, list, text, sizeof text), i >= length ? "x0" : "", field->range);
+    if (length == 0 && !field->optional)
+        return hg_fail(error, HG_BAD_ARGUMENT, "%s: %s must be given", place, field->name);
+    return HG_OK;
+}
+
+static hg_status resolve_choice(const hg_field *field, unsigned choice, const char *place, hg_error *error)
+{
+    unsigned count = 0;
+    while (field->choice[count] != NULL)
+        count++;
+    return choice < count ? HG_OK
+                          : hg_fail(error, HG_BAD_ARGUMENT, "%s: %s is %u, but must be below %u", place, field->name,
+                                    choice, count);
+}
+
 static hg_status resolve_field(const hg_field *field, void *spec, const char *place, hg_error *error)
 {
     hg_value value = get(field, spec);
-    if (!is_numeric(field))
+    if (is_list(field))
+        return resolve_list(field, value.list, place, error);
+    if (field->type == HG_FIELD_CHOICE)
+        return resolve_choice(field, value.choice, place, error);
+    if (!is_numeric(field) || (field->optional && numeric(field, value) == 0))
         return HG_OK;
     if (numeric(field, value) == 0 && field->fallback != 0) {
         value = field->type == HG_FIELD_INT ? (hg_value){ .integer = (int64_t)field->fallback }
@@ -110,53 +182,105 @@ hg_status hg_spec_resolve(const hg_kind *kind, const void *spec, void *resolved,
 
 /* ---- From text ----------------------------------------------------------------------------------------- */
 
-static const char *parse_integer(const char *text, hg_value *value)
+static const char *parse_integer(const hg_field *field, const char *text, hg_value *value)
 {
+    (void)field;
     char *end;
     errno = 0;
     value->integer = strtoll(text, &end, 10);
     return end != text && *end == '\0' && errno == 0 ? NULL : "an integer";
 }
 
-static const char *parse_number(const char *text, hg_value *value)
+static const char *parse_number(const hg_field *field, const char *text, hg_value *value)
 {
+    (void)field;
     char *end;
     value->number = strtod(text, &end);
     return end != text && *end == '\0' && isfinite(value->number) ? NULL : "a number";
 }
 
-static const char *parse_boolean(const char *text, hg_value *value)
+static const char *parse_boolean(const hg_field *field, const char *text, hg_value *value)
 {
+    (void)field;
     value->boolean = strcmp(text, "true") == 0;
     return value->boolean || strcmp(text, "false") == 0 ? NULL : "true or false";
 }
 
-static const char *parse_activation(const char *text, hg_value *value)
+static const char *parse_activation(const hg_field *field, const char *text, hg_value *value)
 {
+    (void)field;
     value->activation = hg_activation_find(text);
     return value->activation != NULL ? NULL : "the name of an activation";
 }
 
-static const char *parse_initializer(const char *text, hg_value *value)
+static const char *parse_initializer(const hg_field *field, const char *text, hg_value *value)
 {
+    (void)field;
     return hg_initializer_find(text, &value->initializer) ? NULL : "the name of an initialiser";
 }
 
+static const char *parse_list(const hg_field *field, const char *text, hg_value *value)
+{
+    int length = 0, room = list_room(field);
+    errno = 0;
+    for (char *end; length < room; text = end + 1) {
+        value->list[length++] = strtoll(text, &end, 10);
+        if (end == text || errno != 0 || (*end != 'x' && *end != '\0'))
+            break;
+        if (*end == '\0' && (field->type == HG_FIELD_SHAPE || length == room))
+            return NULL;
+        if (*end == '\0')
+            break;
+    }
+    return field->type == HG_FIELD_PAIR ? "two integers, as in 2x1" : "a shape, as in 8x2x2";
+}
+
+static const char *parse_choice(const hg_field *field, const char *text, hg_value *value)
+{
+    while (field->choice[value->choice] != NULL && strcmp(field->choice[value->choice], text) != 0)
+        value->choice++;
+    return field->choice[value->choice] != NULL ? NULL : "a name";
+}
+
+static bool list_in_range(const hg_field *field, const char *text)
+{
+    bool good = hg_in_range(strtod(text, NULL), field->range);
+    for (const char *x = strchr(text, 'x'); x != NULL && good; x = strchr(x + 1, 'x'))
+        good = hg_in_range(strtod(x + 1, NULL), field->range);
+    return good;
+}
+
+static char *choice_names(const hg_field *field, char text[HG_SPEC_TEXT])
+{
+    *text = '\0';
+    for (const char *const *name = field->choice; *name != NULL; name++)
+        append(text, *name);
+    return text;
+}
+
 /* What was expected, or NULL if the text gave it. */
-static const char *(*const parse[HG_FIELD_TYPES])(const char *text, hg_value *value) = {
+static const char *(*const parse[HG_FIELD_TYPES])(const hg_field *field, const char *text, hg_value *value) = {
     [HG_FIELD_INT] = parse_integer,           [HG_FIELD_NUMBER] = parse_number,
     [HG_FIELD_BOOL] = parse_boolean,          [HG_FIELD_ACTIVATION] = parse_activation,
-    [HG_FIELD_INITIALIZER] = parse_initializer,
+    [HG_FIELD_INITIALIZER] = parse_initializer, [HG_FIELD_PAIR] = parse_list,
+    [HG_FIELD_SHAPE] = parse_list,            [HG_FIELD_CHOICE] = parse_choice,
 };
 
 hg_status hg_field_set(const hg_field *field, void *spec, const char *text, const char *place, hg_error *error)
 {
     hg_value value = { 0 };
-    const char *expected = parse[field->type](text, &value);
+    char names[HG_SPEC_TEXT];
+    const char *expected = parse[field->type](field, text, &value);
+    if (expected != NULL && field->type == HG_FIELD_CHOICE)
+        return hg_fail(error, HG_BAD_ARGUMENT, "%s%s must be one of %s, not \"%.64s\"", place, field->name,
+                       choice_names(field, names), text);
     if (expected != NULL)
         return hg_fail(error, HG_BAD_ARGUMENT, "%s%s must be %s, not \"%.64s\"", place, field->name, expected, text);
     if (is_numeric(field) && !hg_in_range(numeric(field, value), field->range))
         return hg_fail(error, HG_BAD_ARGUMENT, "%s%s is %s, but must be in %s", place, field->name, text,
+                       field->range);
+    if (is_list(field) && !list_in_range(field, text))
+        return hg_fail(error, HG_BAD_ARGUMENT, "%s%s is %s, but all must be in %s", place, field->name, text,
                        field->range);
     set(field, spec, value);
     return HG_OK;
@@ -201,13 +325,6 @@ const hg_field *hg_field_find(const hg_kind *kind, const char *name)
     return NULL;
 }
 
-/* Appends what fits. */
-static void append(char text[HG_SPEC_TEXT], const char *more)
-{
-    size_t used = strlen(text);
-    snprintf(text + used, HG_SPEC_TEXT - used, "%s%s", used > 0 ? ", " : "", more);
-}
-
 char *hg_kind_names(const hg_kind *const kinds[], char text[HG_SPEC_TEXT])
 {
     for (*text = '\0'; *kinds != NULL; kinds++)
@@ -237,6 +354,14 @@ static void print_field(const hg_field *field, hg_value value, char *text, size_
         break;
     case HG_FIELD_ACTIVATION:
         snprintf(text, size, "%s %s", field->name, hg_activation_name(value.activation));
+        break;
+    case HG_FIELD_PAIR:
+    case HG_FIELD_SHAPE:
+        snprintf(text, size, "%s ", field->name);
+        print_list(field, value.list, text, size);
+        break;
+    case HG_FIELD_CHOICE:
+        snprintf(text, size, "%s %s", field->name, field->choice[value.choice]);
         break;
     default:
         snprintf(text, size, "%s %s %.9g", field->name, hg_initializer_name(value.initializer.kind),

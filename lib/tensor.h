@@ -28,6 +28,7 @@ struct hg_graph {
     hg_dtype         dtype;
     uint64_t         seed;
     char             scope[256];
+    bool             reuse; /* hg_graph_reuse */
     hg_error         error;
 };
 

@@ -2,40 +2,18 @@
    model never holds anything of an epoch that went wrong. */
 #include "config.h"
 
+#include "trainer.h"
+
 #include <hourglass/grad.h>
-#include <hourglass/train.h>
 
 #include <math.h>
 #include <stdalign.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum { REPORTS_PER_SECOND = 8 };
-
-typedef struct trainer {
-    hg_model         *model;
-    const hg_dataset *data;
-    hg_training       options; /* with the defaults filled in */
-    hg_graph         *graph;
-    hg_parts          parts;
-    int               parameters, outputs;
-    hg_tensor       **parameter, **gradient, **output; /* output: loss, objective, the updates */
-    hg_updates       *updates;
-    hg_batch_plans    plans;
-    int64_t           samples, *sample; /* those to train on, and the others, held out, behind them */
-    int64_t          *order;            /* of the samples in this epoch */
-    const hg_dataset *judge;            /* validation data, and which samples of them; NULL: none */
-    const int64_t    *judge_index;
-    int64_t           judged;
-    int64_t           step;            /* of the whole training, from 1 */
-    double            loss, objective; /* summed over this epoch's samples so far */
-    double            started, reported;
-    char             *best; /* the parameters when the validation loss was lowest */
-    double            best_loss;
-    int64_t           best_epoch;
-    hg_report         report;
-} trainer;
 
 static double now(void)
 {
@@ -52,10 +30,22 @@ static const hg_kind training_kind = {
                         HG_INT_FIELD(hg_training, batch, "[1, inf)", 128),
                         HG_NUMBER_FIELD(hg_training, valid_fraction, "[0, 1)", 0),
                         HG_INT_FIELD(hg_training, patience, "[0, inf)", 0),
+                        HG_NUMBER_FIELD(hg_training, warm_up, "[0, inf)", 0),
                         { 0 } }
 };
 
-static hg_status resolve_options(trainer *t, const hg_training *training)
+static hg_status resolve_schedule(hg_trainer *t)
+{
+    hg_error error = { 0 };
+    if (hg_scheduler_start(&t->scheduler, t->options.schedule, t->options.warm_up, &error) != HG_OK)
+        return hg_model_fail(t->model, error.status, "%s", error.text);
+    if (t->options.warm_up <= (double)t->options.epochs)
+        return HG_OK;
+    return hg_model_fail(t->model, HG_BAD_ARGUMENT, "training: warm_up is %g epochs, more than the %lld there are",
+                         t->options.warm_up, (long long)t->options.epochs);
+}
+
+static hg_status resolve_options(hg_trainer *t, const hg_training *training)
 {
     alignas(max_align_t) char resolved[HG_SPEC_BYTES];
     hg_error error = { 0 };
@@ -69,12 +59,15 @@ static hg_status resolve_options(trainer *t, const hg_training *training)
                              t->options.threads);
     if (t->options.threads > 0)
         hg_model_set_threads(t->model, t->options.threads);
-    return HG_OK;
+    if (t->options.optimizer.kind == NULL)
+        t->options.optimizer.kind = &hg_adam_optimizer;
+    t->full.minimizer = t->options.optimizer.kind->minimizer;
+    return resolve_schedule(t);
 }
 
 /* ---- Data ----------------------------------------------------------------------------------------------- */
 
-static hg_status check_values(trainer *t, const hg_dataset *data)
+static hg_status check_values(hg_trainer *t, const hg_dataset *data)
 {
     const hg_loss_kind *loss = hg_model_declaration(t->model)->loss.kind;
     hg_status status = hg_model_check_data(t->model, data);
@@ -87,7 +80,7 @@ static hg_status check_values(trainer *t, const hg_dataset *data)
                          loss->kind.name, range.low, range.high);
 }
 
-static hg_status hold_out(trainer *t)
+static hg_status hold_out(hg_trainer *t)
 {
     int64_t count = hg_dataset_count(t->data);
     t->samples = count;
@@ -111,7 +104,7 @@ static hg_status hold_out(trainer *t)
                          t->options.valid_fraction, (long long)count);
 }
 
-static hg_status choose_samples(trainer *t)
+static hg_status choose_samples(hg_trainer *t)
 {
     hg_status status = check_values(t, t->data);
     if (status != HG_OK)
@@ -151,21 +144,31 @@ static void copy_parameters(const hg_graph *from, const hg_graph *to)
     }
 }
 
-static void keep_best(trainer *t)
+static size_t model_bytes(const hg_trainer *t)
 {
+    const hg_tensor *value;
+    size_t bytes = 0;
+    for (size_t i = 0; (value = hg_graph_stored(hg_model_graph(t->model), i)) != NULL; i++)
+        bytes += bytes_of(value);
+    return bytes;
+}
+
+static void keep_best(hg_trainer *t)
+{
+    const hg_tensor *value;
     char *to = t->best;
-    for (int i = 0; i < t->parameters; to += bytes_of(t->parameter[i++]))
-        memcpy(to, hg_data(t->parameter[i]), bytes_of(t->parameter[i]));
+    for (size_t i = 0; (value = hg_graph_stored(hg_model_graph(t->model), i)) != NULL; i++, to += bytes_of(value))
+        memcpy(to, hg_data(value), bytes_of(value));
     t->best_loss = t->report.valid_loss;
     t->best_epoch = t->report.epoch;
 }
 
-static void restore_best(trainer *t)
+static void restore_best(hg_trainer *t)
 {
+    const hg_tensor *value;
     const char *from = t->best;
-    for (int i = 0; i < t->parameters; from += bytes_of(t->parameter[i++]))
-        memcpy(hg_data(t->parameter[i]), from, bytes_of(t->parameter[i]));
-    copy_parameters(t->graph, hg_model_graph(t->model));
+    for (size_t i = 0; (value = hg_graph_stored(hg_model_graph(t->model), i)) != NULL; i++, from += bytes_of(value))
+        memcpy(hg_data(value), from, bytes_of(value));
 }
 
 /* The largest magnitude in a parameter; NaN if one is not finite. */
@@ -183,8 +186,20 @@ static double largest_in(const hg_tensor *parameter)
     return largest;
 }
 
+/* A layer's state that is not finite; NULL if there is none. */
+static const hg_tensor *broken_state(const hg_trainer *t)
+{
+    const hg_tensor *state;
+    for (size_t i = 0; (state = hg_graph_state(hg_model_graph(t->model), i)) != NULL; i++) {
+        const hg_tensor *trained = hg_graph_find(t->graph, hg_tensor_name(state));
+        if (trained != NULL && isnan(largest_in(trained)))
+            return trained;
+    }
+    return NULL;
+}
+
 /* What no parameter of a training that learns grows to: saturated units can keep the loss of one that does not finite. */
-static double absurd_size(const trainer *t)
+static double absurd_size(const hg_trainer *t)
 {
     enum { TIMES = 1000000 };
     hg_scaling range = hg_model_data_range(t->model, t->data);
@@ -193,7 +208,7 @@ static double absurd_size(const trainer *t)
 
 /* ---- The graph ------------------------------------------------------------------------------------------ */
 
-static hg_status fail_by_graph(trainer *t)
+hg_status hg_trainer_fail_by_graph(hg_trainer *t)
 {
     hg_status status = hg_graph_status(t->graph);
     if (status == HG_OK)
@@ -201,11 +216,11 @@ static hg_status fail_by_graph(trainer *t)
     return hg_model_fail(t->model, status, "%s", hg_graph_error(t->graph));
 }
 
-static hg_status list_parameters(trainer *t)
+static hg_status list_parameters(hg_trainer *t)
 {
-    size_t bytes = 0;
+    const size_t bytes = model_bytes(t);
     while (hg_graph_parameter(t->graph, (size_t)t->parameters) != NULL)
-        bytes += bytes_of(hg_graph_parameter(t->graph, (size_t)t->parameters++));
+        t->parameters++;
     if (t->parameters == 0)
         return hg_model_fail(t->model, HG_BAD_ARGUMENT, "the autoencoder \"%s\" has no parameters to train",
                              hg_model_declaration(t->model)->name);
@@ -219,82 +234,112 @@ static hg_status list_parameters(trainer *t)
     return HG_OK;
 }
 
-/* Loss, objective and updates: a whole training step. */
-static hg_status make_outputs(trainer *t)
+/* Loss, objective, and what else a step is for. */
+static hg_status make_outputs(hg_trainer *t, int count, hg_tensor *const more[])
 {
-    int updates;
-    hg_tensor *const *update = hg_updates_outputs(t->updates, &updates);
-    t->outputs = 2 + updates + t->parts.updates.count;
+    int states = t->full.minimizer == NULL ? t->parts.updates.count : 0;
+    t->outputs = 2 + count + states;
     t->output = calloc((size_t)t->outputs, sizeof *t->output);
     if (t->output == NULL)
         return hg_model_fail(t->model, HG_OUT_OF_MEMORY, "out of memory: %d outputs of a training step", t->outputs);
     t->output[0] = t->parts.loss;
     t->output[1] = t->parts.objective;
-    memcpy(t->output + 2, update, (size_t)updates * sizeof *update);
-    memcpy(t->output + 2 + updates, t->parts.updates.assignment, (size_t)t->parts.updates.count * sizeof *update);
+    for (int i = 0; i < count; i++)
+        t->output[2 + i] = hg_constrained(&t->parts, more[i]);
+    if (hg_graph_status(t->graph) != HG_OK)
+        return hg_trainer_fail_by_graph(t);
+    memcpy(t->output + 2 + count, t->parts.updates.assignment, (size_t)states * sizeof *more);
     return HG_OK;
 }
 
-static hg_status build(trainer *t)
+static hg_status make_updates(hg_trainer *t)
+{
+    int count;
+    t->updates = hg_updates_new(t->options.optimizer, &t->options.clip, t->parameters, t->parameter, t->gradient);
+    if (t->updates == NULL)
+        return hg_trainer_fail_by_graph(t);
+    hg_tensor *const *update = hg_updates_outputs(t->updates, &count);
+    return make_outputs(t, count, update);
+}
+
+static hg_status build(hg_trainer *t)
 {
     const hg_autoencoder *declaration = hg_model_declaration(t->model);
     t->graph = hg_graph_new(hg_graph_dtype(hg_model_graph(t->model)));
     if (t->graph == NULL)
-        return fail_by_graph(t);
+        return hg_trainer_fail_by_graph(t);
     hg_graph_set_seed(t->graph, hg_model_seed(t->model));
     if (hg_autoencoder_build(declaration, t->graph, HG_TRAINING, &t->parts) != HG_OK)
-        return fail_by_graph(t);
+        return hg_trainer_fail_by_graph(t);
     hg_status status = list_parameters(t);
     if (status != HG_OK)
         return status;
+    if (declaration->orthonormal && t->full.minimizer != NULL)
+        return hg_model_fail(t->model, HG_BAD_ARGUMENT, "training: %s takes no steps that could keep rows orthonormal, which "
+                             "\"%s\" demands; adam or sgd does", t->options.optimizer.kind->kind.name, declaration->name);
     copy_parameters(hg_model_graph(t->model), t->graph);
-    if (hg_grad(t->parts.objective, t->parameters, t->parameter, t->gradient) == HG_OK)
-        t->updates = hg_updates_new(t->options.optimizer, &t->options.clip, t->parameters, t->parameter, t->gradient);
-    if (t->updates == NULL)
-        return fail_by_graph(t);
-    status = make_outputs(t);
+    if (hg_grad(t->parts.objective, t->parameters, t->parameter, t->gradient) != HG_OK)
+        return hg_trainer_fail_by_graph(t);
+    status = t->full.minimizer == NULL ? make_updates(t) : make_outputs(t, t->parameters, t->gradient);
     if (t->options.batch > t->samples)
         t->options.batch = t->samples;
     t->plans = (hg_batch_plans){ .graph = t->graph,
                                  .outputs = t->outputs,
                                  .output = t->output,
                                  .options = { .batch = t->options.batch, .threads = t->options.threads } };
-    return status;
+    return status == HG_OK && t->full.minimizer != NULL ? hg_full_batch_begin(t) : status;
 }
 
 /* ---- A step --------------------------------------------------------------------------------------------- */
 
-static hg_status diverge(trainer *t, const char *what, double value)
+static hg_status diverge(hg_trainer *t, const char *what, double value)
 {
     char fields[HG_SPEC_TEXT];
     const hg_optimizer *optimizer = &t->options.optimizer;
-    const hg_kind *kind = optimizer->kind != NULL ? &optimizer->kind->kind : &hg_adam_optimizer.kind;
-    hg_spec_print(kind, optimizer->spec, fields);
+    hg_spec_print(&optimizer->kind->kind, optimizer->spec, fields);
     return hg_model_fail(t->model, HG_DIVERGED,
                          "the training diverged: in epoch %lld, step %lld, %s is %g; a lower rate than that of %s (%s) may "
                          "help; the model is as it was after epoch %lld",
-                         (long long)t->report.epoch, (long long)(t->report.step + (t->report.step < t->report.steps)), what, value, kind->name,
+                         (long long)t->report.epoch, (long long)(t->report.step + (t->report.step < t->report.steps)), what, value, optimizer->kind->kind.name,
                          *fields != '\0' ? fields : "its defaults", (long long)t->report.epoch - 1);
 }
 
-static hg_status write_inputs(trainer *t, hg_plan *plan, int64_t begin, int64_t n)
+hg_status hg_trainer_write_batch(hg_trainer *t, hg_plan *plan, int64_t begin, int64_t n)
 {
     hg_scaling scale = hg_model_scaling(t->model);
-    hg_status status = hg_dataset_batch(t->data, n, t->order + begin, 0, scale.low, scale.high, hg_graph_dtype(t->graph),
-                                        hg_plan_data(plan, t->parts.input));
+    hg_status status = HG_OK;
+    void *input = hg_plan_data(plan, t->parts.input);
+    if (input != NULL)
+        status = hg_dataset_batch(t->data, n, t->order + begin, 0, scale.low, scale.high, hg_graph_dtype(t->graph), input);
     if (status == HG_OK && hg_plan_data(plan, t->parts.step) != NULL)
         status = hg_plan_write(plan, t->parts.step, &(double){ (double)t->step }, 1);
-    return status == HG_OK ? hg_updates_prepare(t->updates, plan, t->step) : status;
+    return status;
 }
 
-static hg_status run_step(trainer *t, int64_t begin, int64_t n)
+int64_t hg_trainer_part(const hg_trainer *t, int64_t begin)
+{
+    return t->samples - begin < t->options.batch ? t->samples - begin : t->options.batch;
+}
+
+static hg_status prepare_updates(hg_trainer *t, hg_plan *plan)
+{
+    const hg_report *report = &t->report;
+    hg_training_time time = { report->epoch, report->epochs, report->step + 1, report->steps };
+    hg_updates_set_factor(t->updates, hg_scheduler_factor(&t->scheduler, &time));
+    t->report.rate = hg_updates_rate(t->updates);
+    return hg_updates_prepare(t->updates, plan, t->step);
+}
+
+static hg_status run_step(hg_trainer *t, int64_t begin, int64_t n)
 {
     double loss, objective;
     hg_plan *plan = hg_batch_plan(&t->plans, n);
     if (plan == NULL)
-        return fail_by_graph(t);
+        return hg_trainer_fail_by_graph(t);
     t->step++;
-    hg_status status = write_inputs(t, plan, begin, n);
+    hg_status status = hg_trainer_write_batch(t, plan, begin, n);
+    if (status == HG_OK)
+        status = prepare_updates(t, plan);
     if (status == HG_OK)
         status = hg_run(plan);
     if (status == HG_OK)
@@ -312,18 +357,7 @@ static hg_status run_step(trainer *t, int64_t begin, int64_t n)
 
 /* ---- An epoch ------------------------------------------------------------------------------------------- */
 
-static void update_report(trainer *t, int64_t done)
-{
-    double seconds = now() - t->started;
-    hg_report *report = &t->report;
-    report->step++;
-    report->train_loss = t->loss / (double)done;
-    report->train_penalty = (t->objective - t->loss) / (double)done;
-    report->samples_per_second = (double)done / (seconds > 0 ? seconds : 1e-9);
-    report->seconds_left = (double)(t->samples * (report->epochs - report->epoch + 1) - done) / report->samples_per_second;
-}
-
-static void tell(trainer *t)
+static void tell(hg_trainer *t)
 {
     if (t->options.progress == NULL || (!t->report.epoch_done && now() - t->reported < 1.0 / REPORTS_PER_SECOND))
         return;
@@ -331,60 +365,106 @@ static void tell(trainer *t)
     t->reported = now();
 }
 
-static void begin_epoch(trainer *t, int64_t epoch)
+void hg_trainer_report(hg_trainer *t, int64_t done, int64_t n)
+{
+    double seconds = now() - t->started;
+    hg_report *report = &t->report;
+    t->seen += n;
+    report->step++;
+    report->train_loss = t->loss / (double)done;
+    report->train_penalty = (t->objective - t->loss) / (double)done;
+    report->samples_per_second = (double)t->seen / (seconds > 0 ? seconds : 1e-9);
+    report->seconds_left = (double)(t->samples * (report->epochs - report->epoch + 1) - done) / report->samples_per_second;
+    if (done < t->samples)
+        tell(t);
+}
+
+static void begin_epoch(hg_trainer *t, int64_t epoch)
 {
     int64_t batch = t->options.batch;
     t->report = (hg_report){ .epoch = epoch, .epochs = t->options.epochs, .steps = (t->samples + batch - 1) / batch,
                              .valid_loss = NAN };
-    t->loss = t->objective = 0;
+    t->seen = 0;
     t->started = now();
-    hg_shuffle(t->options.seed, "order", (uint64_t)epoch, t->samples, t->order);
+}
+
+static void shuffle(hg_trainer *t)
+{
+    hg_shuffle(t->options.seed, "order", (uint64_t)t->report.epoch, t->samples, t->order);
     for (int64_t i = 0; i < t->samples; i++)
         t->order[i] = t->sample[t->order[i]];
 }
 
-static hg_status end_epoch(trainer *t)
+/* NULL if nobody is out of patience. */
+static const char *out_of_patience(hg_trainer *t)
+{
+    if (t->options.patience == 0 || t->report.epoch - t->best_epoch < t->options.patience)
+        return NULL;
+    snprintf(t->patience, sizeof t->patience, "no lower validation loss in %lld epochs, so back to epoch %lld",
+             (long long)t->options.patience, (long long)t->best_epoch);
+    return t->patience;
+}
+
+/* What the epoch's loss decides: which parameters are the best, the rate, the end. */
+static void learn_from_loss(hg_trainer *t)
+{
+    hg_report *report = &t->report;
+    bool judged = t->judge != NULL;
+    if (t->best != NULL && (t->best_epoch == 0 || report->valid_loss < t->best_loss))
+        keep_best(t);
+    hg_scheduler_observe(&t->scheduler, judged ? report->valid_loss : report->train_loss + report->train_penalty);
+    if (report->ended == NULL)
+        report->ended = out_of_patience(t);
+}
+
+static hg_status end_epoch(hg_trainer *t)
 {
     for (int i = 0; i < t->parameters; i++) {
         double largest = largest_in(t->parameter[i]);
         if (!(largest < absurd_size(t)))
             return diverge(t, hg_tensor_name(t->parameter[i]), largest);
     }
+    const hg_tensor *broken = broken_state(t);
+    if (broken != NULL)
+        return diverge(t, hg_tensor_name(broken), NAN);
     copy_parameters(t->graph, hg_model_graph(t->model));
     hg_status status = HG_OK;
     if (t->judge != NULL)
         status = hg_model_loss(t->model, t->judge, t->judge_index, t->judged, &t->report.valid_loss);
-    if (status == HG_OK && t->best != NULL && (t->best_epoch == 0 || t->report.valid_loss < t->best_loss))
-        keep_best(t);
+    if (status != HG_OK)
+        return status;
+    learn_from_loss(t);
     t->report.epoch_done = true;
     tell(t);
-    return status;
+    return HG_OK;
 }
 
-static hg_status run_epoch(trainer *t, int64_t epoch)
+static hg_status run_steps(hg_trainer *t)
 {
-    begin_epoch(t, epoch);
+    shuffle(t);
+    t->loss = t->objective = 0;
     for (int64_t done = 0, n; done < t->samples; done += n) {
-        n = t->samples - done < t->options.batch ? t->samples - done : t->options.batch;
+        n = hg_trainer_part(t, done);
         hg_status status = run_step(t, done, n);
         if (status != HG_OK)
             return status;
-        update_report(t, done + n);
-        if (done + n < t->samples)
-            tell(t);
+        hg_trainer_report(t, done + n, n);
     }
-    return end_epoch(t);
+    return HG_OK;
 }
 
-static bool is_patient(const trainer *t, int64_t epoch)
+static hg_status run_epoch(hg_trainer *t, int64_t epoch)
 {
-    return t->options.patience == 0 || epoch - t->best_epoch < t->options.patience;
+    begin_epoch(t, epoch);
+    hg_status status = t->full.minimizer != NULL ? hg_full_batch_epoch(t) : run_steps(t);
+    return status == HG_OK ? end_epoch(t) : status;
 }
 
 /* ---- All ------------------------------------------------------------------------------------------------ */
 
-static void clean_up(trainer *t)
+static void clean_up(hg_trainer *t)
 {
+    hg_full_batch_end(t);
     hg_batch_plans_clear(&t->plans);
     hg_updates_free(t->updates);
     hg_graph_free(t->graph);
@@ -398,7 +478,7 @@ static void clean_up(trainer *t)
 
 hg_status hg_train(hg_model *model, const hg_dataset *data, const hg_training *training)
 {
-    trainer t = { .model = model, .data = data };
+    hg_trainer t = { .model = model, .data = data };
     hg_status status = hg_model_status(model);
     if (status == HG_OK)
         status = resolve_options(&t, training);
@@ -406,11 +486,8 @@ hg_status hg_train(hg_model *model, const hg_dataset *data, const hg_training *t
         status = choose_samples(&t);
     if (status == HG_OK)
         status = build(&t);
-    for (int64_t epoch = 1; status == HG_OK && epoch <= t.options.epochs; epoch++) {
+    for (int64_t epoch = 1; status == HG_OK && epoch <= t.options.epochs && t.report.ended == NULL; epoch++)
         status = run_epoch(&t, epoch);
-        if (!is_patient(&t, epoch))
-            break;
-    }
     if (status == HG_OK && t.best_epoch > 0)
         restore_best(&t);
     clean_up(&t);

@@ -5,16 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Resolves a spec into memory of the caller; false with the error latched in the graph. */
-static bool resolve(hg_graph *graph, const hg_kind *kind, const void *spec, void *resolved, const char *place)
-{
-    hg_error error = { 0 };
-    if (hg_spec_resolve(kind, spec, resolved, place, &error) == HG_OK)
-        return true;
-    hg_graph_fail(graph, error.status, "%s", error.text);
-    return false;
-}
-
 /* ---- The input ------------------------------------------------------------------------------------------ */
 
 static hg_tensor *make_input(hg_graph *graph, const hg_autoencoder *declaration)
@@ -32,70 +22,6 @@ static hg_tensor *make_input(hg_graph *graph, const hg_autoencoder *declaration)
     return hg_input(graph, "input", shape);
 }
 
-/* The shape of one sample. */
-static hg_shape sample_shape(const hg_tensor *x)
-{
-    hg_shape shape = *hg_tensor_shape(x);
-    shape.rank--;
-    return shape;
-}
-
-/* ---- Layers --------------------------------------------------------------------------------------------- */
-
-typedef struct side {
-    const char     *name;
-    const hg_layer *layer;
-    hg_tensor     **output;
-    hg_mode         mode;
-} side;
-
-static hg_tensor *check_output(hg_tensor *x, hg_tensor *y, const char *place)
-{
-    hg_graph *graph = hg_tensor_graph(x);
-    char text[HG_SHAPE_TEXT];
-    if (y == NULL)
-        return hg_graph_fail(graph, HG_BAD_ARGUMENT, "%s: it gave no tensor", place);
-    const hg_shape *shape = hg_tensor_shape(y);
-    if (hg_tensor_dtype(y) == HG_I64 || shape->rank < 2 || shape->dim[shape->rank - 1] != HG_BATCH)
-        return hg_graph_fail(graph, HG_BAD_SHAPE,
-                             "%s: it gives %s of %s, but a layer gives features x B, real, the samples as columns", place,
-                             hg_shape_print(shape, text), hg_dtype_name(hg_tensor_dtype(y)));
-    return y;
-}
-
-static hg_tensor *apply_layer(const side *s, int index, hg_tensor *x, hg_parts *parts)
-{
-    alignas(max_align_t) char spec[HG_SPEC_BYTES];
-    char place[128], number[16];
-    const hg_layer *layer = &s->layer[index];
-    hg_graph *graph = hg_tensor_graph(x);
-    snprintf(place, sizeof place, "%s layer %d (%s)", s->name, index + 1, layer->kind->kind.name);
-    if (!resolve(graph, &layer->kind->kind, layer->spec, spec, place))
-        return NULL;
-    snprintf(number, sizeof number, "%d", index + 1);
-    hg_scope_push(graph, number);
-    hg_tensor *y = layer->kind->apply(x, spec, &(hg_layer_context){ .place = place,
-                                                                      .step = parts->step,
-                                                                      .mode = s->mode,
-                                                                      .updates = &parts->updates });
-    hg_scope_pop(graph);
-    return check_output(x, y, place);
-}
-
-static hg_tensor *apply_side(const side *s, hg_tensor *x, hg_parts *parts, const char *model)
-{
-    if (x == NULL)
-        return NULL;
-    hg_graph *graph = hg_tensor_graph(x);
-    if (s->layer[0].kind == NULL)
-        return hg_graph_fail(graph, HG_BAD_ARGUMENT, "autoencoder \"%s\": its %s has no layers", model, s->name);
-    hg_scope_push(graph, s->name);
-    for (int i = 0; i < HG_MOST_LAYERS && s->layer[i].kind != NULL && x != NULL; i++)
-        x = s->output[i] = apply_layer(s, i, x, parts);
-    hg_scope_pop(graph);
-    return x;
-}
-
 /* ---- The reconstruction --------------------------------------------------------------------------------- */
 
 static int count_layers(hg_tensor *const output[])
@@ -106,70 +32,124 @@ static int count_layers(hg_tensor *const output[])
     return count;
 }
 
-static hg_tensor *refuse_output(const hg_parts *parts, const hg_autoencoder *declaration)
+static hg_tensor *refuse_output(const hg_parts *parts)
 {
+    alignas(max_align_t) char spec[HG_SPEC_BYTES];
+    const hg_autoencoder *declaration = parts->declaration;
     char shapes[HG_ERROR_TEXT / 2] = "", output[HG_SHAPE_TEXT], input[HG_SHAPE_TEXT];
     int layers = count_layers(parts->decoder);
     for (int i = 0; i < layers; i++) {
-        hg_shape shape = sample_shape(parts->decoder[i]);
+        hg_shape shape = hg_sample_shape(parts->decoder[i]);
         size_t used = strlen(shapes);
         snprintf(shapes + used, sizeof shapes - used, "%s%s", i > 0 ? ", " : "", hg_shape_print(&shape, output));
     }
-    hg_shape given = sample_shape(parts->decoder[layers - 1]), wanted = sample_shape(parts->input);
+    hg_shape given = hg_sample_shape(parts->decoder[layers - 1]), wanted = hg_sample_shape(parts->input);
     return hg_graph_fail(hg_tensor_graph(parts->input), HG_BAD_SHAPE,
                          "decoder layer %d (%s): the decoder of \"%s\" gives %s, which is %lld numbers a sample, but its "
                          "input is %s, which is %lld; the decoder's layers give %s",
-                         layers, declaration->decoder[layers - 1].kind->kind.name, declaration->name,
+                         layers, hg_decoder_layer(parts, layers - 1, spec).kind->kind.name, declaration->name,
                          hg_shape_print(&given, output), (long long)hg_shape_count(&given, 1),
                          hg_shape_print(&wanted, input), (long long)hg_shape_count(&wanted, 1), shapes);
 }
 
 /* y in the input's shape, which a vector of as many numbers takes on. */
-static hg_tensor *fit(hg_tensor *y, const hg_parts *parts, const hg_autoencoder *declaration)
+static hg_tensor *fit(hg_tensor *y, const hg_parts *parts)
 {
     if (y == NULL)
         return NULL;
     const hg_shape *wanted = hg_tensor_shape(parts->input);
     if (hg_shape_equal(hg_tensor_shape(y), wanted))
         return y;
-    hg_shape given = sample_shape(y), input = sample_shape(parts->input);
+    hg_shape given = hg_sample_shape(y), input = hg_sample_shape(parts->input);
     if ((given.rank > 1 && input.rank > 1) || hg_shape_count(&given, 1) != hg_shape_count(&input, 1))
-        return refuse_output(parts, declaration);
+        return refuse_output(parts);
     return hg_reshape(y, *wanted);
 }
 
-/* a, where y is sigmoid(a). */
+/* a, where y is sigmoid(a) under whatever shape. */
 static hg_tensor *logits_of(hg_tensor *y)
 {
+    while (y != NULL && strcmp(hg_tensor_op(y)->name, "reshape") == 0)
+        y = hg_tensor_input(y, 0);
     return y != NULL && strcmp(hg_tensor_op(y)->name, "sigmoid") == 0 ? hg_tensor_input(y, 0) : NULL;
 }
 
 /* ---- What is minimised ---------------------------------------------------------------------------------- */
 
-static hg_tensor *make_loss(const hg_parts *parts, const hg_autoencoder *declaration)
+static hg_tensor *make_loss(const hg_parts *parts)
 {
     alignas(max_align_t) char spec[HG_SPEC_BYTES];
-    const hg_loss_kind *kind = declaration->loss.kind != NULL ? declaration->loss.kind : &hg_squared_error_loss;
-    if (!resolve(hg_tensor_graph(parts->input), &kind->kind, declaration->loss.spec, spec, kind->kind.name))
+    const hg_loss *loss = &parts->declaration->loss;
+    const hg_loss_kind *kind = loss->kind != NULL ? loss->kind : &hg_squared_error_loss;
+    hg_graph *graph = hg_tensor_graph(parts->input);
+    if (!hg_resolve(graph, &kind->kind, loss->spec, spec, kind->kind.name))
         return NULL;
+    if (kind->errors != NULL)
+        return hg_reduce(hg_emphasize(parts, kind->errors(parts, spec)), HG_MEAN_OVER_SAMPLES);
+    if (hg_has_emphasis(parts->declaration))
+        return hg_graph_fail(graph, HG_BAD_ARGUMENT, "the loss %s gives no error of each number, which emphasis needs",
+                             kind->kind.name);
     return kind->apply(parts, spec);
 }
 
-static hg_tensor *add_penalties(const hg_parts *parts, const hg_autoencoder *declaration)
+static hg_tensor *make_penalty(hg_parts *parts, int index)
 {
     alignas(max_align_t) char spec[HG_SPEC_BYTES];
-    hg_tensor *objective = parts->loss;
-    for (int i = 0; i < HG_MOST_PENALTIES && declaration->penalties[i].kind != NULL && objective != NULL; i++) {
-        const hg_penalty *penalty = &declaration->penalties[i];
-        if (!resolve(hg_tensor_graph(parts->input), &penalty->kind->kind, penalty->spec, spec,
-                     penalty->kind->kind.name))
-            return NULL;
-        objective = hg_add(objective, penalty->kind->apply(parts, spec));
+    char place[128], number[16];
+    const hg_penalty *penalty = &parts->declaration->penalties[index];
+    hg_graph *graph = hg_tensor_graph(parts->input);
+    snprintf(place, sizeof place, "penalty %d (%s)", index + 1, penalty->kind->kind.name);
+    if (!hg_resolve(graph, &penalty->kind->kind, penalty->spec, spec, place))
+        return NULL;
+    snprintf(number, sizeof number, "%d", index + 1);
+    hg_scope_push(graph, "penalty");
+    hg_scope_push(graph, number);
+    hg_tensor *value = penalty->kind->apply(parts, spec);
+    hg_scope_pop(graph);
+    hg_scope_pop(graph);
+    if (value == NULL || hg_tensor_shape(value)->rank != 0)
+        return hg_graph_fail(graph, HG_BAD_SHAPE, "%s: it must give a scalar", place);
+    return value;
+}
+
+static bool add_term(hg_parts *parts, const char *name, hg_tensor *value)
+{
+    hg_terms *terms = &parts->terms;
+    if (value == NULL)
+        return false;
+    if (terms->count == HG_MOST_TERMS) {
+        hg_graph_fail(hg_tensor_graph(value), HG_BAD_ARGUMENT, "autoencoder \"%s\": more than %d terms of the loss",
+                      parts->declaration->name, HG_MOST_TERMS);
+        return false;
     }
+    terms->term[terms->count++] = (hg_term){ name, value };
+    return true;
+}
+
+/* The loss, what layers have added, and the penalties. */
+static hg_tensor *make_objective(hg_parts *parts)
+{
+    const hg_penalty *penalty = parts->declaration->penalties;
+    const hg_terms of_layers = parts->terms;
+    parts->terms.count = 0;
+    bool good = add_term(parts, "loss", parts->loss);
+    for (int i = 0; i < of_layers.count && good; i++)
+        good = add_term(parts, of_layers.term[i].name, of_layers.term[i].value);
+    for (int i = 0; i < HG_MOST_PENALTIES && penalty[i].kind != NULL && good; i++)
+        good = add_term(parts, penalty[i].kind->kind.name, make_penalty(parts, i));
+    hg_tensor *objective = good ? parts->terms.term[0].value : NULL;
+    for (int i = 1; i < parts->terms.count && good; i++)
+        objective = hg_add(objective, parts->terms.term[i].value);
     return objective;
 }
 
 /* ---- All ------------------------------------------------------------------------------------------------ */
+
+hg_scaling hg_declared_scale(const hg_autoencoder *declaration)
+{
+    hg_scaling scale = declaration->scale;
+    return scale.low == scale.high ? (hg_scaling){ 0, 1 } : scale;
+}
 
 static hg_status check_declaration(const hg_autoencoder *declaration, hg_graph *graph)
 {
@@ -180,27 +160,91 @@ static hg_status check_declaration(const hg_autoencoder *declaration, hg_graph *
              || (declaration->scale.low == declaration->scale.high && declaration->scale.low != 0))
         hg_graph_fail(graph, HG_BAD_ARGUMENT, "autoencoder \"%s\": scale goes from %g to %g, but must rise",
                       declaration->name, declaration->scale.low, declaration->scale.high);
+    else if (!hg_in_range(declaration->emphasis.corrupted, "[0, inf)")
+             || !hg_in_range(declaration->emphasis.others, "[0, inf)"))
+        hg_graph_fail(graph, HG_BAD_ARGUMENT, "autoencoder \"%s\": emphasis is %g and %g, but both must be in [0, inf)",
+                      declaration->name, declaration->emphasis.corrupted, declaration->emphasis.others);
+    else if (declaration->penalise != HG_CORRUPTED && declaration->penalise != HG_CLEAN)
+        hg_graph_fail(graph, HG_BAD_ARGUMENT, "autoencoder \"%s\": penalise is %d, but must be HG_CORRUPTED or HG_CLEAN",
+                      declaration->name, (int)declaration->penalise);
     return hg_graph_status(graph);
+}
+
+static void check_tying(const hg_parts *parts, hg_graph *graph)
+{
+    const hg_tying *tying = &parts->tying;
+    if (parts->declaration->tied && tying->count == 0)
+        hg_graph_fail(graph, HG_BAD_ARGUMENT, "autoencoder \"%s\": it is tied, but its encoder has no weights to share",
+                      parts->declaration->name);
+    else if (parts->declaration->tied && tying->shared < tying->count)
+        hg_graph_fail(graph, HG_BAD_SHAPE, "%s: the weights are tied, but no layer of the decoder shares them",
+                      tying->at[tying->count - 1 - tying->shared].place);
+    else if (parts->declaration->orthonormal && tying->count == 0)
+        hg_graph_fail(graph, HG_BAD_ARGUMENT, "autoencoder \"%s\": its encoder has no weights to keep orthonormal",
+                      parts->declaration->name);
+}
+
+/* The penalised code, each sample's from that sample alone: batch normalisation is taken as in use. */
+static hg_tensor *set_apart(const hg_parts *parts)
+{
+    hg_tensor *code = parts->penalised_code, *x = parts->penalised;
+    const hg_penalty *penalty = parts->declaration->penalties;
+    bool asked = false;
+    for (int i = 0; i < HG_MOST_PENALTIES && penalty[i].kind != NULL; i++)
+        asked = asked || penalty[i].kind->apart;
+    if (!asked || code == NULL || !hg_code_mixes_samples(code, x))
+        return asked ? code : NULL;
+    code = hg_encode_again(parts, x, HG_EVALUATION);
+    if (code == NULL || !hg_code_mixes_samples(code, x))
+        return code;
+    return hg_graph_fail(hg_tensor_graph(code), HG_BAD_ARGUMENT,
+                         "autoencoder \"%s\": a sample's code depends on the other samples of its batch, so it has no Jacobian "
+                         "for a contractive penalty", parts->declaration->name);
+}
+
+static void build_code(hg_parts *parts)
+{
+    hg_side encoder = { "encoder", hg_encoder_layer, NULL, parts->encoder, NULL };
+    parts->tying.orthonormal = parts->declaration->orthonormal;
+    parts->corrupted = hg_corrupt(parts);
+    parts->code = hg_apply_side(&encoder, parts->corrupted, parts);
+    parts->penalised = parts->declaration->penalise == HG_CLEAN ? parts->input : parts->corrupted;
+    parts->penalised_code = parts->penalised == parts->corrupted
+                                ? parts->code
+                                : hg_substitute(parts->code, parts->corrupted, parts->penalised);
+    parts->apart = set_apart(parts);
+}
+
+static hg_tensor *build_decoder(hg_parts *parts)
+{
+    hg_side decoder = { "decoder", hg_decoder_layer, hg_fit_mirrored, parts->decoder, parts->input };
+    hg_tying *tying = &parts->tying;
+    tying->orthonormal = false;
+    tying->sharing = parts->declaration->tied;
+    const int weights = tying->count;
+    hg_tensor *output = hg_apply_side(&decoder, parts->code, parts);
+    tying->count = weights; /* not the decoder's own */
+    if (output != NULL)
+        check_tying(parts, hg_tensor_graph(output));
+    return output;
 }
 
 hg_status hg_autoencoder_build(const hg_autoencoder *declaration, hg_graph *graph, hg_mode mode, hg_parts *parts)
 {
-    *parts = (hg_parts){ 0 };
+    *parts = (hg_parts){ .declaration = declaration, .mode = mode };
     if (check_declaration(declaration, graph) != HG_OK)
         return hg_graph_status(graph);
-    side encoder = { "encoder", declaration->encoder, parts->encoder, mode };
-    side decoder = { "decoder", declaration->decoder, parts->decoder, mode };
     parts->input = make_input(graph, declaration);
     parts->step = hg_input_of(graph, "step", HG_I64, HG_SCALAR);
-    parts->code = apply_side(&encoder, parts->input, parts, declaration->name);
-    hg_tensor *output = apply_side(&decoder, parts->code, parts, declaration->name);
-    parts->reconstruction = fit(output, parts, declaration);
+    build_code(parts);
+    hg_tensor *output = build_decoder(parts);
+    parts->reconstruction = fit(output, parts);
     parts->logits = logits_of(output);
     if (parts->logits != NULL)
-        parts->logits = fit(parts->logits, parts, declaration);
+        parts->logits = fit(parts->logits, parts);
     if (parts->reconstruction != NULL) {
-        parts->loss = make_loss(parts, declaration);
-        parts->objective = add_penalties(parts, declaration);
+        parts->loss = make_loss(parts);
+        parts->objective = make_objective(parts);
     }
     if (parts->objective == NULL)
         hg_graph_fail(graph, HG_BAD_ARGUMENT, "autoencoder \"%s\": its loss or a penalty gave no tensor",

@@ -123,8 +123,7 @@ int64_t hg_model_code_size(const hg_model *model)
 
 hg_scaling hg_model_scaling(const hg_model *model)
 {
-    hg_scaling scale = model->declaration->scale;
-    return scale.low == scale.high ? (hg_scaling){ 0, 1 } : scale;
+    return hg_declared_scale(model->declaration);
 }
 
 hg_scaling hg_model_data_range(const hg_model *model, const hg_dataset *data)

@@ -60,6 +60,69 @@ typedef struct hg_pass_source {
 typedef hg_status hg_pass_take(void *to, const hg_pass *pass, hg_plan *plan, int64_t done, int64_t n);
 hg_status hg_pass_run(hg_model *model, hg_pass_kind kind, const hg_pass_source *source, hg_pass_take *take, void *to);
 
+/* ---- Parts of the building ------------------------------------------------------------------------------- */
+
+/* Resolves a spec into memory of the caller (HG_SPEC_BYTES); false with the error latched in the graph. */
+bool     hg_resolve(hg_graph *graph, const hg_kind *kind, const void *spec, void *resolved, const char *place);
+hg_shape hg_sample_shape(const hg_tensor *x); /* of one sample, without the batch */
+hg_scaling hg_declared_scale(const hg_autoencoder *declaration);
+
+/* The encoder or the decoder: its layers (an end, whose kind is NULL; `spec` is memory to derive one in), and what is done
+   with the output of each (may be NULL). */
+typedef struct hg_side {
+    const char *name;
+    hg_layer (*layer)(const hg_parts *parts, int index, void *spec);
+    hg_tensor *(*fit)(const hg_parts *parts, int index, hg_tensor *y);
+    hg_tensor **output;
+    const hg_tensor *target; /* of the last layer; NULL: any shape */
+} hg_side;
+hg_tensor *hg_apply_side(const hg_side *side, hg_tensor *x, hg_parts *parts);
+hg_layer   hg_encoder_layer(const hg_parts *parts, int index, void *spec);
+/* The encoder once more, on x, with the same parameters, states and random numbers. */
+hg_tensor *hg_encode_again(const hg_parts *parts, hg_tensor *x, hg_mode mode);
+
+bool       hg_is_mirrored(const hg_autoencoder *declaration);
+hg_tensor *hg_fit_mirrored(const hg_parts *parts, int index, hg_tensor *y);
+
+hg_tensor *hg_corrupt(hg_parts *parts); /* the input as the encoder sees it; sets parts->changed */
+bool       hg_has_emphasis(const hg_autoencoder *declaration);
+hg_tensor *hg_emphasize(const hg_parts *parts, hg_tensor *errors);
+
+hg_tensor *hg_identity_matrix(hg_graph *graph, int64_t n);
+
+/* ---- The Jacobian of a code by its input ------------------------------------------------------------------ */
+
+/* Tensors whose squares, times the weights if there are any, add up to the Jacobian's. */
+typedef struct hg_jacobian {
+    hg_tensor *entries, *weights;
+} hg_jacobian;
+/* Of a code that is an elementwise function of W x: slopes, and the squared lengths of W's rows. False for any other. */
+bool hg_jacobian_closed(hg_tensor *code, hg_tensor *x, hg_jacobian *jacobian);
+/* Of any code: the gradients along k directions, which are of the code's shape with k B columns. */
+bool       hg_jacobian_along(hg_tensor *code, hg_tensor *x, hg_tensor *directions, int64_t k, hg_jacobian *jacobian);
+hg_tensor *hg_unit_directions(hg_tensor *code); /* k = r: the gradient of each number in the code */
+hg_tensor *hg_random_directions(hg_tensor *code, hg_tensor *step, int64_t k);
+/* Whether a sample's code depends on the other samples of its batch. */
+bool hg_code_mixes_samples(hg_tensor *code, hg_tensor *x);
+
+/* ---- Walks ------------------------------------------------------------------------------------------------ */
+
+/* Tensors to tensors: what a walk over a graph has found out. Zero is an empty map. */
+typedef struct hg_tensor_map {
+    struct hg_tensor_pair {
+        const hg_tensor *from;
+        hg_tensor       *to;
+    }     *at;
+    size_t count, room;
+} hg_tensor_map;
+/* Whether there is an entry; *to is its value. */
+bool hg_map_find(const hg_tensor_map *map, const hg_tensor *from, hg_tensor **to);
+/* Returns `to`, or NULL with the error latched in the graph if memory runs out. */
+hg_tensor *hg_map_add(hg_tensor_map *map, const hg_tensor *from, hg_tensor *to);
+void       hg_map_clear(hg_tensor_map *map);
+/* Whether y is computed from x. The map keeps what was found out, for this x. */
+bool hg_depends_on(hg_tensor *y, const hg_tensor *x, hg_tensor_map *map);
+
 /* y with `by` in the place of x: the ops between x and y are applied again, all else is shared. */
 hg_tensor *hg_substitute(hg_tensor *y, hg_tensor *x, hg_tensor *by);
 

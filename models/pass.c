@@ -181,8 +181,23 @@ hg_status hg_model_encode(hg_model *model, const hg_dataset *data, int64_t first
                        take_columns, &(columns){ codes, count });
 }
 
+/* As it does where it undoes the encoder's pools. */
+static bool decoder_sees_input(hg_model *model)
+{
+    hg_tensor_map known = { 0 };
+    bool sees = hg_depends_on(model->pass[HG_PASS_DECODE].output[0], model->parts.input, &known);
+    hg_map_clear(&known);
+    return sees;
+}
+
 hg_status hg_model_decode(hg_model *model, const double *codes, int64_t count, double *samples)
 {
+    if (hg_model_status(model) != HG_OK || open_once(model, HG_PASS_DECODE) != HG_OK)
+        return hg_model_status(model);
+    if (decoder_sees_input(model))
+        return hg_model_fail(model, HG_BAD_ARGUMENT,
+                             "the decoder of \"%s\" needs the input beside the code, for the max pools that it undoes",
+                             model->declaration->name);
     return hg_pass_run(model, HG_PASS_DECODE, &(hg_pass_source){ .codes = codes, .count = count }, take_columns,
                        &(columns){ samples, count });
 }

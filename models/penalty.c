@@ -1,7 +1,7 @@
 /* Penalties: what is added to the loss. */
 #include "models.h"
 
-static hg_tensor *weight_decay(const hg_parts *parts, const void *spec)
+static hg_tensor *weight_decay(hg_parts *parts, const void *spec)
 {
     hg_graph *graph = hg_tensor_graph(parts->input);
     hg_tensor *sum = NULL, *parameter;
@@ -22,5 +22,9 @@ const hg_penalty_kind hg_weight_decay_penalty = {
 
 const hg_kind *const hg_penalty_kinds[] = {
     &hg_weight_decay_penalty.kind,
+    &hg_sparse_penalty.kind,
+    &hg_l1_penalty.kind,
+    &hg_contractive_penalty.kind,
+    &hg_contractive_higher_penalty.kind,
     NULL,
 };

@@ -10,10 +10,11 @@
 static const char autoencoder_key[] = "hourglass.autoencoder", seed_key[] = "hourglass.seed",
                   dtype_key[] = "hourglass.dtype";
 
-static size_t count_parameters(const hg_graph *graph)
+/* Parameters and layers' states. */
+static size_t count_values(const hg_graph *graph)
 {
     size_t count = 0;
-    while (hg_graph_parameter(graph, count) != NULL)
+    while (hg_graph_stored(graph, count) != NULL)
         count++;
     return count;
 }
@@ -25,7 +26,7 @@ hg_status hg_model_save(hg_model *model, const char *path)
     if (hg_model_status(model) != HG_OK)
         return hg_model_status(model);
     char seed[32];
-    size_t count = count_parameters(model->graph);
+    size_t count = count_values(model->graph);
     char *json = hg_autoencoder_to_json(model->declaration, 0);
     hg_safetensors_entry *entry = calloc(count + 1, sizeof *entry);
     hg_status status = HG_OUT_OF_MEMORY;
@@ -34,11 +35,11 @@ hg_status hg_model_save(hg_model *model, const char *path)
         goto done;
     }
     for (size_t i = 0; i < count; i++) {
-        hg_tensor *parameter = hg_graph_parameter(model->graph, i);
-        entry[i] = (hg_safetensors_entry){ .name = hg_tensor_name(parameter),
-                                           .dtype = hg_tensor_dtype(parameter),
-                                           .shape = *hg_tensor_shape(parameter),
-                                           .data = hg_data(parameter) };
+        hg_tensor *value = hg_graph_stored(model->graph, i);
+        entry[i] = (hg_safetensors_entry){ .name = hg_tensor_name(value),
+                                           .dtype = hg_tensor_dtype(value),
+                                           .shape = *hg_tensor_shape(value),
+                                           .data = hg_data(value) };
     }
     snprintf(seed, sizeof seed, "%" PRIu64, model->seed);
     const hg_safetensors_text text[] = {
@@ -127,9 +128,9 @@ static hg_status read_parameter(hg_model *model, const hg_safetensors *file, con
 
 static hg_status read_parameters(hg_model *model, const hg_safetensors *file, const char *path)
 {
-    size_t count = count_parameters(model->graph);
+    size_t count = count_values(model->graph);
     for (size_t i = 0; i < count; i++) {
-        hg_status status = read_parameter(model, file, path, hg_graph_parameter(model->graph, i));
+        hg_status status = read_parameter(model, file, path, hg_graph_stored(model->graph, i));
         if (status != HG_OK)
             return status;
     }

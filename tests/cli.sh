@@ -47,7 +47,7 @@ for command in train evaluate reconstruct models show; do
 done
 gives "version" 0 'hourglass [0-9]|instruction set|BLIS kernels|threads  *[1-9]' "$hourglass" --version
 gives "models" 0 'undercomplete  ' "$hourglass" models
-gives "show" 0 'encoder 1   dense     128  *100480  *401920  *200704|total  *209968  *839872  *417792|code 32' \
+gives "show" 0 'encoder 1   dense  *128  *all  *100480  *401920  *200704|total  *209968  *839872  *417792|code 32' \
     "$hourglass" show undercomplete
 gives "show as JSON" 0 '"name": "undercomplete"|"units": 32' "$hourglass" show undercomplete --json
 
@@ -65,8 +65,11 @@ gives "out of range" 2 '--batch is 0, but must be in \[1, inf)' "$hourglass" tra
 gives "too many threads" 2 '--threads is 5000' "$hourglass" train undercomplete --threads 5000
 gives "no number" 2 '--rate|rate must be a number, not "fast"' "$hourglass" train undercomplete --rate fast
 gives "negative rate" 2 'rate is -1, but must be in (0, inf)' "$hourglass" train undercomplete --rate -1
-gives "unknown optimiser" 2 '"adma"|adam, sgd' "$hourglass" train undercomplete --optimizer adma
+gives "unknown optimiser" 2 '"adma"|adam, adamw, sgd' "$hourglass" train undercomplete --optimizer adma
 gives "unknown field" 2 '"speed"|rate, beta1' "$hourglass" train undercomplete --optimizer adam:speed=1
+gives "unknown schedule" 2 '"cosin"|constant, step, cosine, plateau' "$hourglass" train undercomplete --schedule cosin
+gives "unknown field of a schedule" 2 '"evry"|every, factor' "$hourglass" train undercomplete --schedule step:evry=2
+gives "a rate where there is none" 2 'lbfgs has no rate' "$hourglass" train undercomplete --optimizer lbfgs --rate 1
 gives "no data to evaluate on" 2 '--data is missing' "$hourglass" evaluate x
 gives "no file to write" 2 '--out is missing' "$hourglass" reconstruct x --data digits
 gives "unknown kind of file" 2 '.npy or .png|"a.jpg"' "$hourglass" reconstruct x --data digits -o a.jpg
@@ -95,7 +98,7 @@ for file in model.safetensors metrics.csv reconstructions.png; do
     holds "it leaves $file" test -s run/$file
 done
 holds "metrics have a header and a line an epoch" test "$(wc -l <run/metrics.csv)" -eq 3
-gives "metrics" 0 'epoch,train_loss,train_penalty,valid_loss|^2,[0-9.]*,0,[0-9.]*$' cat run/metrics.csv
+gives "metrics" 0 'epoch,train_loss,train_penalty,valid_loss,rate|^2,[0-9.]*,0,[0-9.]*,0.001$' cat run/metrics.csv
 for threads in 1 2 4; do
     train again$threads --threads $threads --valid digits:count=50,seed=9 >/dev/null 2>&1
     holds "the same model with $threads threads" cmp run/model.safetensors again$threads/model.safetensors
@@ -105,6 +108,12 @@ train other --seed 2 >/dev/null 2>&1
 gives "another model with another seed" 1 'differ' cmp run/model.safetensors other/model.safetensors
 gives "all options" 0 'epoch 1/1' "$hourglass" train own.json -d digits:count=100 --valid-fraction 0.2 --patience 1 -e 1 -b 30 \
     --optimizer sgd:momentum=0.9,nesterov=true -r 0.05 --clip 5 -s 3 -t 1 -o deep/in/side
+gives "a schedule" 0 'epoch 4/4' "$hourglass" train undercomplete -d digits:count=50 -e 4 --schedule step:every=2,factor=0.5 \
+    --warm-up 2 -o scheduled
+gives "the rate of each epoch" 0 '^1,.*,0.0005$|^2,.*,0.001$|^3,.*,0.0005$|^4,.*,0.0005$' cat scheduled/metrics.csv
+gives "L-BFGS" 0 'epoch 3/3' "$hourglass" train undercomplete -d digits:count=100 -e 3 --optimizer lbfgs:memory=5 -o full-batch
+gives "L-BFGS has no rate to schedule" 1 'schedule|lbfgs has no rate' "$hourglass" train undercomplete -d digits:count=50 \
+    --optimizer lbfgs --schedule cosine -o full-batch
 gives "the default directory" 0 'written to runs/undercomplete' "$hourglass" train undercomplete -d digits:count=50 -e 1
 cp run/model.safetensors kept
 sed 's/"sigmoid"/"linear"/' own.json >linear.json
@@ -115,6 +124,43 @@ ln -s /dev/full full.safetensors
 mkdir full
 ln -s /dev/full full/metrics.csv
 gives "a full disk" 1 'full/metrics.csv: No space' train full
+
+# ---- Other ways of training
+gives "PCA" 0 '5 components hold [0-9.]*% of|mean squared error 0.0' \
+    "$hourglass" train pca --code 5 --data digits:count=300 --out pca
+holds "it leaves eigenfaces" test -s pca/eigenfaces.png
+gives "PCA beside itself" 0 '^PCA, 5 numbers|those of the training data|angle to PCA: [0-9.]*e-|class mean in code space: [0-9]' \
+    "$hourglass" evaluate pca --data digits:count=200,seed=3 --train-data digits:count=300
+gives "PCA takes no epochs" 2 '--epochs means nothing to PCA' "$hourglass" train pca --epochs 3
+gives "more components than numbers" 1 '1 to 784 components, not 800' \
+    "$hourglass" train pca --code 800 --data digits:count=50 --out none/pca
+gives "a linear model and PCA" 0 'epoch 2/2|PCA: angle [0-9.]* degrees, excess error' \
+    "$hourglass" train linear --data digits:count=300 --epochs 2 --out linear
+gives "the curve of it" 0 'rate,principal_angle_degrees,excess_error$|^2,[0-9.]*,0,,[0-9.]*,[0-9.]*,[0-9.]*$' cat linear/metrics.csv
+gives "predictive sparse" 0 'epoch 2/2  objective|gap' \
+    "$hourglass" train predictive-sparse --data digits:count=100 --epochs 2 --sparsity 0.5 --out sparse
+gives "its curve" 0 'epoch,objective,reconstruction,magnitude,gap,code,active' cat sparse/metrics.csv
+gives "pre-training" 0 'pre-training layer 1 of 2|pre-training layer 2 of 2' \
+    "$hourglass" train undercomplete --pretrain on --data digits:count=200 --epochs 1 --out stack
+for file in metrics-layer1.csv metrics-layer2.csv metrics.csv; do
+    holds "it leaves $file" test -s stack/$file
+done
+"$hourglass" train undercomplete --pretrain on --data digits:count=200 --epochs 1 --threads 1 --out stack1 >/dev/null 2>&1
+for file in model.safetensors metrics-layer1.csv metrics-layer2.csv; do
+    holds "the same $file with one thread" cmp stack/$file stack1/$file
+done
+gives "a stack without it" 0 'epoch 1/1' "$hourglass" train stacked --pretrain off --data digits:count=50 --epochs 1 --out off
+holds "no layer is pre-trained then" test ! -e off/metrics-layer1.csv
+gives "neither on nor off" 2 '"maybe"|on or off' "$hourglass" train stacked --pretrain maybe --data digits:count=50 --out off
+gives "a classifier" 0 'error rate 0\.[0-9]* on the validation data' "$hourglass" train undercomplete --classify \
+    --data digits:count=300 --valid digits:count=100,seed=4 --epochs 2 --out classifier
+holds "it leaves its head" test -s classifier/head.safetensors
+gives "it has no patience" 2 '--patience means nothing to --classify' "$hourglass" train undercomplete --classify --patience 2
+layer='[{"kind": "dense", "units": 784}]'
+printf '{"name": "copy", "input": [1, 28, 28], "encoder": %s, "decoder": %s}' "$layer" "$layer" >copy.json
+gives "a code that can copy" 0 'note: the code has 784 numbers' \
+    "$hourglass" train copy.json --data digits:count=50 --epochs 1 --out copy
+gives "its diagnosis as JSON" 0 '"diagnoses": \[|"name": "identity"' "$hourglass" evaluate copy --data digits:count=50 --json
 
 # ---- Using a run
 gives "evaluate" 0 '50 samples of 784|undercomplete  *0\.|mean image  *0\.' "$hourglass" evaluate run --data digits:count=50

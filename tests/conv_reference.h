@@ -84,6 +84,30 @@ static inline void ref_conv1d_weight(const array in[], const double a[], array *
     ref_trilinear(&geometries[(int)a[0]], as_image(in[0], 2), as_image(*w, 3), as_image(in[1], 2), 'w');
 }
 
+static inline void add_bias(const array *bias, array *y)
+{
+    for (int64_t i = 0; i < y->count; i++)
+        y->at[i] += bias->at[i / (y->count / bias->count)];
+}
+
+static inline void ref_conv2d_biased(const array in[], const double a[], array *y)
+{
+    ref_conv2d(in, a, y);
+    add_bias(&in[2], y);
+}
+
+static inline void ref_conv_transpose2d_biased(const array in[], const double a[], array *y)
+{
+    ref_conv_transpose2d(in, a, y);
+    add_bias(&in[2], y);
+}
+
+static inline void ref_conv1d_biased(const array in[], const double a[], array *y)
+{
+    ref_conv1d(in, a, y);
+    add_bias(&in[2], y);
+}
+
 /* ---- Pools ----------------------------------------------------------------------------------------------- */
 
 /* The sum, the count, the largest and where it lies, of the window at (p, q). */
@@ -137,6 +161,28 @@ static inline void ref_avg_pool1d(const array in[], const double a[], array *y)
 {
     array x = as_image(in[0], 2), image = as_image(*y, 2);
     ref_windows(&x, a, &image, MEAN);
+}
+
+/* in: x, g. */
+static inline void ref_max_pool_scatter(const array in[], const double a[], array *dx)
+{
+    for (int64_t i = 0; i < in[1].count; i++) {
+        int64_t at[HG_MAX_RANK], width = dx->shape.dim[2];
+        coordinates(&in[1].shape, i, at);
+        int64_t where = look_through(&geometries[(int)a[0]], &in[0], at[0], at[1], at[2], at[3]).where;
+        dx->at[at4(&dx->shape, at[0], where / width, where % width, at[3])] += in[1].at[i];
+    }
+}
+
+/* in: x, c. */
+static inline void ref_max_pool_gather(const array in[], const double a[], array *y)
+{
+    for (int64_t i = 0; i < y->count; i++) {
+        int64_t at[HG_MAX_RANK], width = in[0].shape.dim[2];
+        coordinates(&y->shape, i, at);
+        int64_t where = look_through(&geometries[(int)a[0]], &in[0], at[0], at[1], at[2], at[3]).where;
+        y->at[i] = in[1].at[at4(&in[1].shape, at[0], where / width, where % width, at[3])];
+    }
 }
 
 /* in: y, switches. */

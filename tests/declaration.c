@@ -216,8 +216,14 @@ static void weight_decay_spares_biases(void **state)
     hg_model *model = hg_model_new(&small, HG_F64, 1);
     const hg_parts *parts = hg_model_parts(model);
     hg_tensor *penalty = hg_sub(parts->objective, parts->loss), *gradient[4], *wrt[4];
-    for (int i = 0; i < 4; i++)
+    double ones[12];
+    for (int i = 0; i < 12; i++)
+        ones[i] = 1;
+    for (int i = 0; i < 4; i++) {
         wrt[i] = hg_graph_parameter(hg_model_graph(model), (size_t)i);
+        if (i % 2 == 1) /* biases, which start at 0 */
+            hg_write(wrt[i], ones, (size_t)hg_shape_count(hg_tensor_shape(wrt[i]), 1));
+    }
     assert_int_equal(hg_grad(penalty, 4, wrt, gradient), HG_OK);
     hg_plan *plan = hg_plan_new(hg_model_graph(model), 4, gradient, NULL);
     double zeros[12] = { 0 };

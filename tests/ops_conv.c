@@ -101,6 +101,28 @@ static hg_tensor *conv1d_weight(hg_tensor *const in[], const double a[])
     return hg_conv1d_weight(in[0], in[1], &o);
 }
 
+/* With a bias for the third input. */
+static hg_tensor *conv2d_biased(hg_tensor *const in[], const double a[])
+{
+    hg_conv_options o = conv_options(a);
+    o.bias = in[2];
+    return hg_conv2d(in[0], in[1], &o);
+}
+
+static hg_tensor *conv_transpose2d_biased(hg_tensor *const in[], const double a[])
+{
+    hg_conv_options o = conv_options(a);
+    o.bias = in[2];
+    return hg_conv_transpose2d(in[0], in[1], &o);
+}
+
+static hg_tensor *conv1d_biased(hg_tensor *const in[], const double a[])
+{
+    hg_conv_options o = signal_options(a);
+    o.bias = in[2];
+    return hg_conv1d(in[0], in[1], &o);
+}
+
 static hg_tensor *inner(hg_tensor *a, hg_tensor *b) { return hg_sum(hg_mul(a, b), HG_ALL_AXES); }
 static hg_tensor *difference(hg_tensor *a, hg_tensor *b, hg_tensor *terms)
 {
@@ -188,6 +210,20 @@ static hg_tensor *avg_pool1d(hg_tensor *const in[], const double a[])
     return hg_avg_pool1d(in[0], &(hg_pool_options){ .size = g->kernel[0], .stride = g->stride[0], .pad = g->pad[0] });
 }
 
+/* The vjps of max_pool2d, and of that. in: x, g. */
+static hg_tensor *max_pool_scatter(hg_tensor *const in[], const double a[])
+{
+    hg_tensor *dx, *x = in[0];
+    return hg_vjp(max_pool2d(in, a), in[1], 1, &x, &dx) == HG_OK ? dx : NULL;
+}
+
+static hg_tensor *max_pool_gather(hg_tensor *const in[], const double a[])
+{
+    hg_tensor *y = max_pool2d(in, a), *zero = hg_scalar(hg_tensor_graph(y), 0), *dg;
+    hg_tensor *g = hg_expand_like(zero, y, HG_ALL_AXES);
+    return hg_vjp(max_pool_scatter((hg_tensor *[]){ in[0], g }, a), in[1], 1, &g, &dg) == HG_OK ? dg : NULL;
+}
+
 /* What the switches gather is the maximum. */
 static hg_tensor *switches_find(hg_tensor *const in[], const double a[])
 {
@@ -256,12 +292,21 @@ static hg_tensor *layer_norm(hg_tensor *const in[], const double a[])
 #define SWITCHES(variant_, geometry_, x)                                                                            \
     { "max_pool_switches", variant_, { x }, 1, { geometry_ }, .build = max_pool_switches,                           \
       .reference = ref_max_pool_switches }
+#define MAX_SCATTER(variant_, geometry_, x, g)                                                                      \
+    { "max_pool_scatter", variant_, { x, g }, 2, { geometry_ }, .build = max_pool_scatter,                          \
+      .reference = ref_max_pool_scatter, .ulps = 8, .scale = 4, .linear = LINEAR(1) }
+#define MAX_GATHER(variant_, geometry_, x)                                                                          \
+    { "max_pool_gather", variant_, { x, x }, 2, { geometry_ }, .build = max_pool_gather,                            \
+      .reference = ref_max_pool_gather, .linear = LINEAR(1) }
 #define AVG_POOL(name_, variant_, geometry_, x)                                                                     \
     { #name_, variant_, { x }, 1, { geometry_ }, .build = name_, .reference = ref_##name_, .ulps = 8, .scale = 4,   \
       .linear = LINEAR(0) }
 #define UPSAMPLE(name_, variant_, by, height, width, x)                                                             \
     { #name_, variant_, { x }, 1, { 0, by, height, width }, .build = name_, .reference = ref_##name_, .ulps = 16,   \
       .scale = 4, .linear = LINEAR(0) }
+#define BIASED(name_, build_, geometry_, a, w, bias)                                                                \
+    { #name_, "biased", { a, w, bias }, 3, { geometry_ }, .build = build_, .reference = ref_##build_, .ulps = 64,   \
+      .scale = 16 }
 #define SHIFT { "shift", shift_moves }
 #define NOTHING { NULL, NULL }
 
@@ -313,6 +358,9 @@ static const op_row rows[] = {
     ON_SIGNALS(conv_transpose1d, "strided, in groups, larger", SIGNAL_STRIDED, OF(2, 6, B), OF(2, 2, 4)),
     ON_SIGNALS(conv1d_weight, NULL, SIGNAL, OF(2, 9, B), OF(3, 9, B)),
     ON_SIGNALS(conv1d_weight, "dilated", SIGNAL_DILATED, OF(2, 11, B), OF(2, 6, B)),
+    BIASED(conv2d, conv2d_biased, GROUPED, OF(4, 4, 5, B), OF(6, 2, 3, 2), OF(6)),
+    BIASED(conv_transpose2d, conv_transpose2d_biased, STRIDE_3, OF(3, 3, 2, B), OF(3, 2, 5, 5), OF(2)),
+    BIASED(conv1d, conv1d_biased, SIGNAL_STRIDED, OF(4, 17, B), OF(2, 2, 4), OF(2)),
     MAX_POOL(NULL, HALVES, OF(2, 4, 6, B)),
     MAX_POOL("with a rest", HALVES, OF(2, 5, 3, B)),
     MAX_POOL("overlapping", OVERLAPPING, OF(2, 3, 4, B)),
@@ -322,6 +370,13 @@ static const op_row rows[] = {
     SWITCHES(NULL, HALVES, OF(2, 4, 6, B)),
     SWITCHES("padded", EDGES, OF(2, 5, 6, B)),
     SWITCHES("of few values, mostly equal", OVERLAPPING, CHOICES(2, 3, 4, B)),
+    MAX_SCATTER(NULL, HALVES, OF(2, 5, 6, B), OF(2, 2, 3, B)),
+    MAX_SCATTER("overlapping", OVERLAPPING, OF(2, 3, 4, B), OF(2, 2, 3, B)),
+    MAX_SCATTER("with gaps", SPREAD, OF(2, 5, 6, B), OF(2, 2, 3, B)),
+    MAX_SCATTER("padded", EDGES, OF(2, 5, 6, B), OF(2, 3, 3, B)),
+    MAX_GATHER(NULL, HALVES, OF(2, 5, 6, B)),
+    MAX_GATHER("overlapping", OVERLAPPING, OF(2, 3, 4, B)),
+    MAX_GATHER("padded", EDGES, OF(2, 5, 6, B)),
     { "max_unpool2d", NULL, { OF(2, 2, 3, B), INDICES(24, 2, 2, 3, B) }, 2, { HALVES }, .build = max_unpool2d,
       .reference = ref_max_unpool2d, .ulps = 8, .scale = 4, .linear = LINEAR(0) },
     AVG_POOL(avg_pool2d, NULL, HALVES, OF(2, 4, 6, B)),

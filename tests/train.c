@@ -32,6 +32,21 @@ static void shuffles_are_permutations(void **state)
     hg_shuffle(1, "order", 1, 0, order);
 }
 
+static void shuffles_are_fair(void **state)
+{
+    (void)state;
+    enum { STEPS = 6000 };
+    int times[27] = { 0 }; /* by the digits of a permutation of three */
+    for (uint64_t step = 0; step < STEPS; step++) {
+        int64_t order[3];
+        hg_shuffle(7, "order", step, 3, order);
+        times[9 * order[0] + 3 * order[1] + order[2]]++;
+    }
+    static const int permutations[] = { 5, 7, 11, 15, 19, 21 };
+    for (size_t i = 0; i < COUNT(permutations); i++)
+        assert_in_range(times[permutations[i]], 850, 1150); /* 1000 expected, standard deviation 29 */
+}
+
 /* A loss whose gradient is the mean of x: each step of SGD takes rate * mean(x) from the one weight. */
 static hg_tensor *mean_output(const hg_parts *parts, const void *spec)
 {
@@ -116,7 +131,7 @@ static void losses_are_means_over_samples(void **state)
 
 /* ---- Optimisers ------------------------------------------------------------------------------------------ */
 
-enum { STEPS = 25 };
+enum { UPDATES = 25 };
 
 /* 1/2 (3 p0^2 + 0.5 p1^2 + p2^2) - p0 + 2 p2 */
 static const double curvature[3] = { 3, 0.5, 1 }, slope[3] = { -1, 0, 2 };
@@ -231,7 +246,7 @@ static void optimizers_follow_their_formulas(void **state)
         assert_string_equal(hg_graph_error(g), "");
         hg_tensor *const *output = hg_updates_outputs(updates, &outputs);
         hg_plan *plan = hg_plan_new(g, outputs, output, NULL);
-        for (int step = 1; step <= STEPS; step++) {
+        for (int step = 1; step <= UPDATES; step++) {
             double slopes[3];
             assert_int_equal(hg_updates_prepare(updates, plan, step), HG_OK);
             assert_int_equal(hg_run(plan), HG_OK);
@@ -447,6 +462,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(shuffles_are_permutations),
+        cmocka_unit_test(shuffles_are_fair),
         cmocka_unit_test(every_sample_is_used_once_an_epoch),
         cmocka_unit_test(losses_are_means_over_samples),
         cmocka_unit_test(optimizers_follow_their_formulas),

@@ -16,6 +16,7 @@ typedef struct hg_conv_options {
     int64_t groups;                   /* output channels see the input channels of their own group; 1 by default */
     int64_t size, size_hw[2];         /* hg_conv_transpose2d: of the result. The smallest possible by default */
     int64_t kernel, kernel_hw[2];     /* hg_conv2d_weight: of the result */
+    hg_tensor *bias;                  /* a vector, added to the result's channels; none by default */
 } hg_conv_options;
 
 /* y[o,p,q,b] = sum over i, k, l of w[o,i,k,l] x[i, p stride - pad + k dilation, q stride - pad + l dilation, b]; places

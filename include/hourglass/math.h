@@ -82,6 +82,7 @@ typedef enum hg_reduction {
     HG_MEAN_OVER_ELEMENTS, /* averaged over all N d elements: a scalar */
     HG_SUM_OVER_ALL,       /* a scalar */
     HG_PER_SAMPLE,         /* summed over a sample's elements: a vector of B */
+    HG_PER_ELEMENT,        /* of each element: of x's shape */
 } hg_reduction;
 HG_API hg_tensor *hg_reduce(hg_tensor *errors, hg_reduction reduction);
 /* 1/2 (y - x)^2 (T2) */

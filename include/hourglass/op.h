@@ -41,6 +41,8 @@ struct hg_op {
     /* Sets d[i] to the vector-Jacobian product for input i, in ops; g is the gradient of t. A d[i] left NULL is zero.
        `wanted` tells which inputs lead to something differentiated. Absent without HG_NO_VJP: a named error. */
     void (*vjp)(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[]);
+    /* Where attributes hold shapes: makes them those of inputs with k times as many samples. Absent: they hold none. */
+    void (*widen)(void *attr, int64_t k);
     /* How many parts it may be cut into, given the threads; absent: 1. With `combine`, a function of the shape alone. */
     int (*parts)(const hg_tensor *t, int threads);
     /* Elements [begin, end) of the output that part writes, if parts are contiguous: then the elementwise ops that

@@ -38,6 +38,9 @@ typedef enum hg_field_type {
     HG_FIELD_BOOL,        /* bool */
     HG_FIELD_ACTIVATION,  /* hg_activation *, linear by default */
     HG_FIELD_INITIALIZER, /* hg_initializer */
+    HG_FIELD_PAIR,        /* int64_t[2]: { along the height, along the width }; 2x1 as text, [2, 1] in JSON */
+    HG_FIELD_SHAPE,       /* int64_t[HG_MAX_RANK - 1], up to the first 0; 8x2x2 as text */
+    HG_FIELD_CHOICE,      /* an enum, by the names in `choice` */
     HG_FIELD_TYPES
 } hg_field_type;
 
@@ -45,14 +48,26 @@ typedef struct hg_field {
     const char   *name;
     hg_field_type type;
     size_t        offset;   /* in the spec */
-    const char   *range;    /* of numbers and integers: "[1, inf)" or "(0, 1)"; NULL: any. Without a default and with 0
-                               outside of the range, the field must be given. */
+    const char   *range;    /* of numbers and integers, each of them: "[1, inf)" or "(0, 1)"; NULL: any. Without a
+                               default and with 0 outside of the range, the field must be given unless it is optional. */
     double        fallback; /* the default of numbers and integers; a range leaves out 0 where this is not 0 */
+    bool          optional; /* 0 is left as it is: "not given" */
+    const char *const *choice; /* names of an enum's values from 0 on, the default; NULL ends them */
 } hg_field;
 
 #define HG_INT_FIELD(spec, member, interval, otherwise)                                                       \
     { .name = #member, .type = HG_FIELD_INT, .offset = offsetof(spec, member), .range = interval,             \
       .fallback = otherwise }
+#define HG_OPTIONAL_INT_FIELD(spec, member, interval)                                                         \
+    { .name = #member, .type = HG_FIELD_INT, .offset = offsetof(spec, member), .range = interval,             \
+      .optional = true }
+#define HG_PAIR_FIELD(spec, member, interval)                                                                 \
+    { .name = #member, .type = HG_FIELD_PAIR, .offset = offsetof(spec, member), .range = interval,            \
+      .optional = true }
+#define HG_SHAPE_FIELD(spec, member)                                                                          \
+    { .name = #member, .type = HG_FIELD_SHAPE, .offset = offsetof(spec, member), .range = "[1, inf)" }
+#define HG_CHOICE_FIELD(spec, member, names)                                                                  \
+    { .name = #member, .type = HG_FIELD_CHOICE, .offset = offsetof(spec, member), .choice = names }
 #define HG_NUMBER_FIELD(spec, member, interval, otherwise)                                                    \
     { .name = #member, .type = HG_FIELD_NUMBER, .offset = offsetof(spec, member), .range = interval,          \
       .fallback = otherwise }
@@ -75,7 +90,7 @@ typedef struct hg_kind {
    Each kind in a list is the first member of an hg_layer_kind and so on, to which it can be cast. */
 HG_API const hg_kind *hg_kind_find(const hg_kind *const kinds[], const char *name); /* NULL: none of that name */
 /* Names of all kinds, "dense, custom". */
-#define HG_SPEC_TEXT 256
+#define HG_SPEC_TEXT 512
 HG_API char *hg_kind_names(const hg_kind *const kinds[], char text[HG_SPEC_TEXT]);
 
 /* Copies a spec (NULL: all defaults) with the defaults filled in to `resolved`, which is aligned for anything and holds
@@ -83,8 +98,8 @@ HG_API char *hg_kind_names(const hg_kind *const kinds[], char text[HG_SPEC_TEXT]
 HG_API hg_status hg_spec_resolve(const hg_kind *kind, const void *spec, void *resolved, const char *place,
                                  hg_error *error);
 
-/* Sets a field from text: a number, "true" or "false", or the name of an activation. Refused: anything else, and values
-   outside of the field's range. */
+/* Sets a field from text: a number, "true" or "false", the name of an activation, 2x1 ... Refused: anything else, and
+   values outside of the field's range. */
 HG_API hg_status hg_field_set(const hg_field *field, void *spec, const char *text, const char *place, hg_error *error);
 /* Sets fields from "rate=0.1,nesterov=true"; "" sets none. */
 HG_API hg_status hg_spec_set(const hg_kind *kind, void *spec, const char *text, const char *place, hg_error *error);

@@ -27,7 +27,8 @@
     STATUS(HG_BAD_FILE, "a file is damaged or of another kind")              \
     STATUS(HG_BAD_DATA, "the data hold values that cannot be trained on")    \
     STATUS(HG_DIVERGED, "the training diverged")                             \
-    STATUS(HG_GRADIENT_WRONG, "a gradient differs from its finite difference")
+    STATUS(HG_GRADIENT_WRONG, "a gradient differs from its finite difference")  \
+    STATUS(HG_NOT_PROVEN, "a declaration is not what it says")
 
 typedef enum hg_status {
 #define HG_STATUS_NAME(name, text) name,

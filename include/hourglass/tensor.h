@@ -52,6 +52,8 @@ HG_API const char *hg_graph_error(const hg_graph *graph);
 HG_API hg_status   hg_graph_status(const hg_graph *graph);
 /* Latches an error of the caller's own (from a custom layer or op, say) and returns NULL. */
 HG_API hg_tensor *hg_graph_fail(hg_graph *graph, hg_status status, const char *format, ...) HG_PRINTF(3, 4);
+/* Says where the error that is latched, if any, came about: puts "place: " before its text, unless it begins with it. */
+HG_API void hg_graph_error_at(hg_graph *graph, const char *place);
 
 HG_API hg_dtype hg_graph_dtype(const hg_graph *graph);
 /* Seed of everything random in the graph: initial values (on creation) and random ops (when running). 0 at first. */
@@ -61,6 +63,10 @@ HG_API uint64_t hg_graph_seed(const hg_graph *graph);
 /* While a scope is open, names of parameters and random ops get "scope/" in front; scopes nest. */
 HG_API void hg_scope_push(hg_graph *graph, const char *name);
 HG_API void hg_scope_pop(hg_graph *graph);
+
+/* While true: parameters, states and random ops whose names exist already are the tensors that exist, of the same shape, so
+   that what is built a second time shares them. */
+HG_API void hg_graph_reuse(hg_graph *graph, bool reuse);
 
 /* ---- Leaves -------------------------------------------------------------------------------------------- */
 
@@ -111,6 +117,8 @@ HG_API void *hg_data(const hg_tensor *tensor);
 /* Parameters in the order of their creation; NULL past the end. */
 HG_API hg_tensor *hg_graph_parameter(const hg_graph *graph, size_t index);
 HG_API hg_tensor *hg_graph_state(const hg_graph *graph, size_t index);
+/* Both: first the parameters, then the states. */
+HG_API hg_tensor *hg_graph_stored(const hg_graph *graph, size_t index);
 /* An input, parameter or state by its full name; NULL if there is none (no error is latched). */
 HG_API hg_tensor *hg_graph_find(const hg_graph *graph, const char *name);
 

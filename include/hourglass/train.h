@@ -5,17 +5,21 @@
 #include <hourglass/data.h>
 #include <hourglass/model.h>
 #include <hourglass/optimizer.h>
+#include <hourglass/schedule.h>
 
 /* What a training reports: several times a second, and at the end of each epoch. */
 typedef struct hg_report {
     int64_t epoch, epochs;      /* from 1 */
-    int64_t step, steps;        /* mini-batches done in this epoch, and in a whole one */
+    int64_t step, steps;        /* mini-batches done in this epoch, and in a whole one; with a full-batch optimiser, parts
+                                   of the data, of the evaluation that is under way */
     bool    epoch_done;
     double  train_loss;         /* mean over this epoch's samples so far, while it learned, without penalties */
     double  train_penalty;      /* what the penalties add to it */
     double  valid_loss;         /* after the epoch, without penalties; NaN before that or without validation data */
     double  samples_per_second; /* in this epoch */
     double  seconds_left;       /* of the training, should it run all its epochs */
+    double  rate;               /* the optimiser's in the last step, schedule included; 0 if it has none */
+    const char *ended;          /* why no epoch follows though some are left; else NULL */
 } hg_report;
 typedef void hg_progress(const hg_report *report, void *to);
 
@@ -26,6 +30,8 @@ typedef struct hg_training {
     int64_t           epochs;         /* 20 */
     int64_t           batch;          /* 128 samples; the last mini-batch has what is left */
     hg_optimizer      optimizer;      /* HG_ADAM(.rate = 0.001) */
+    hg_schedule       schedule;       /* of its rate; constant */
+    double            warm_up;        /* epochs over which the rate rises to the schedule's; 0 */
     uint64_t          seed;           /* of the samples' order; the model's */
     int               threads;        /* those of hg_model_set_threads, which this sets */
     const hg_dataset *valid;          /* judged after each epoch; none */
@@ -39,7 +45,12 @@ typedef struct hg_training {
 
 /* Trains a model. The data's samples have the shape of the model's input, or as many numbers if one of both is a vector.
    On failure the sentence is hg_model_error's. If the loss or a parameter stops being finite, the result is HG_DIVERGED,
-   and the parameters are those of the last epoch that was good. The result is the same for any number of threads. */
+   and the parameters are those of the last epoch that was good. The result is the same for any number of threads.
+
+   With a full-batch optimiser (HG_LBFGS) an epoch is one iteration, over all samples. `batch` is then how many are computed
+   at once: the objective is the mean of those of such parts, weighted by their samples, always in the same order. (A penalty
+   on the mean over a mini-batch is the mean of the parts'.) All evaluations of an iteration draw the same noise, that of the
+   step whose number is the epoch's; layers' running states move after it. clip, schedule and warm_up are refused. */
 HG_API hg_status hg_train(hg_model *model, const hg_dataset *data, const hg_training *training);
 
 /* ---- For a training loop of one's own ---------------------------------------------------------------------- */

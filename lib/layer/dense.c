@@ -1,5 +1,5 @@
 /* The dense layer. */
-#include <hourglass/layer.h>
+#include "common.h"
 
 hg_tensor *hg_flatten(hg_tensor *x)
 {
@@ -17,20 +17,26 @@ hg_tensor *hg_flatten(hg_tensor *x)
 
 static hg_tensor *apply(hg_tensor *x, const void *attributes, const hg_layer_context *context)
 {
-    (void)context;
     const hg_dense_spec *spec = attributes;
     x = hg_flatten(x);
     if (x == NULL)
         return NULL;
     hg_graph *graph = hg_tensor_graph(x);
-    hg_initializer init = spec->init.kind != HG_INITIAL_ZEROS ? spec->init : hg_activation_initializer(spec->act);
-    int64_t inputs = hg_tensor_shape(x)->dim[0];
-    hg_tensor *a = hg_matmul(hg_parameter(graph, "weight", HG_SHAPE(spec->units, inputs), init), x);
+    hg_shape shape = HG_SHAPE(spec->units, hg_tensor_shape(x)->dim[0]);
+    hg_tensor *a = hg_matmul(hg_layer_weight(graph, context, shape, spec->init, spec->act), x);
     if (a != NULL && !spec->no_bias) {
         hg_tensor *bias = hg_parameter(graph, "bias", HG_SHAPE(spec->units), hg_zeros());
         a = hg_add(a, hg_expand_like(bias, a, hg_last_axis(a)));
     }
     return spec->act == NULL ? a : spec->act(a);
+}
+
+static const hg_layer_kind *mirror(const void *attributes, const hg_shape *input, void *mirrored)
+{
+    const hg_dense_spec *spec = attributes;
+    *(hg_dense_spec *)mirrored = (hg_dense_spec){ .units = hg_shape_count(input, 1), .init = spec->init,
+                                                  .no_bias = spec->no_bias };
+    return &hg_dense_layer;
 }
 
 const hg_layer_kind hg_dense_layer = {
@@ -41,4 +47,6 @@ const hg_layer_kind hg_dense_layer = {
                                   HG_BOOL_FIELD(hg_dense_spec, no_bias),
                                   { 0 } } },
     .apply = apply,
+    .window = hg_window_of_all,
+    .mirror = mirror,
 };

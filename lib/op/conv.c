@@ -50,7 +50,7 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t, int parts)
     const size_t line = 64;
     hg_conv_share share = {
         .taps = (size_t)hg_pieces(t->shape.dim[1], parts / channel_cuts(t)) + (size_t)t->shape.dim[2],
-        .weights = (size_t)(from->shape.dim[0] / c->groups * c->kernel[0] * c->kernel[1] * HG_CONV_BUNDLE),
+        .weights = (size_t)(from->shape.dim[0] / c->groups * c->kernel[0] * c->kernel[1] + 1) * HG_CONV_BUNDLE,
     };
     share.bytes = share.taps * sizeof(hg_taps) + share.weights * hg_dtype_size(t->dtype);
     share.bytes = (share.bytes + line - 1) / line * line;
@@ -78,11 +78,11 @@ static void conv_range(const hg_tensor *t, int part, int parts, int64_t *begin, 
     }
 }
 
-const hg_op hg_conv2d_op = { .name = "conv2d", .min_inputs = 2, .max_inputs = 2, .attr_size = sizeof(hg_conv),
+const hg_op hg_conv2d_op = { .name = "conv2d", .min_inputs = 2, .max_inputs = 3, .attr_size = sizeof(hg_conv),
                              .infer = hg_conv_infer, .vjp = hg_conv_vjp, .parts = conv_parts, .range = conv_range,
                              .scratch = conv_scratch, .flops = hg_conv_flops, HG_VARIANTS(conv2d) };
 
-const hg_op hg_conv_transpose2d_op = { .name = "conv_transpose2d", .min_inputs = 2, .max_inputs = 2,
+const hg_op hg_conv_transpose2d_op = { .name = "conv_transpose2d", .min_inputs = 2, .max_inputs = 3,
                                        .attr_size = sizeof(hg_conv), .infer = hg_conv_infer, .vjp = hg_conv_vjp,
                                        .parts = conv_parts, .range = conv_range, .scratch = conv_scratch,
                                        .flops = hg_conv_flops, HG_VARIANTS(conv_transpose2d) };
@@ -94,7 +94,7 @@ const hg_op hg_conv_transpose2d_op = { .name = "conv_transpose2d", .min_inputs =
 /* A part of an op call. `from` is x or y, whichever is not the result. Steps are in elements, channels per group. */
 typedef struct gather {
     const hg_conv *c;
-    const real    *from, *w;
+    const real    *from, *w, *bias; /* bias: NULL for none */
     real          *to;
     int64_t        samples, columns;
     int64_t        from_channels, from_channel, from_row, to_channel, to_row;
@@ -137,6 +137,7 @@ static gather gather_of(const hg_tensor *t, void *y, const void *const in[], voi
         .c = c,
         .from = in[to_y ? 0 : 1],
         .w = in[to_y ? 1 : 0],
+        .bias = t->inputs > HG_CONV_BIAS ? in[HG_CONV_BIAS] : NULL,
         .to = y,
         .samples = samples,
         .columns = t->shape.dim[2],
@@ -160,62 +161,87 @@ static gather gather_of(const hg_tensor *t, void *y, const void *const in[], voi
     return g;
 }
 
-/* The weights of a tile's channels side by side, in the order of use. */
-static void pack(const gather *g, const real *w, int height)
+/* ---- A bundle: its channels in one or two tiles, which read the same stretch of `from` one after the other ---- */
+
+enum { MOST_TILES = (HG_CONV_BUNDLE + HG_MOST_HEIGHT - 1) / HG_MOST_HEIGHT };
+
+typedef struct tile {
+    int   height;
+    real *to;     /* the result's first of its channels */
+    real *packed; /* its channels' values side by side: the bias, then the weights in the order of use */
+} tile;
+
+typedef struct bundle {
+    const real *from; /* the group's first channel */
+    tile        tile[MOST_TILES];
+    int         tiles;
+    /* How the samples are cut: `wider` blocks of width + 1 vectors, then blocks of width, then the rest. */
+    int         width;
+    int64_t     blocks, wider, rest;
+} bundle;
+
+static void pack(const gather *g, const real *bias, const real *w, const tile *t)
 {
     const int64_t taps = g->c->kernel[0] * g->c->kernel[1];
-    real *packed = g->packed;
+    real *packed = t->packed;
+    for (int o = 0; o < t->height; o++)
+        *packed++ = bias == NULL ? 0 : bias[o];
     for (int64_t i = 0; i < g->from_channels; i++, w += g->w_from)
-        for (int64_t k = 0; k < taps; k++, packed += height)
-            for (int o = 0; o < height; o++)
+        for (int64_t k = 0; k < taps; k++, packed += t->height)
+            for (int o = 0; o < t->height; o++)
                 packed[o] = w[o * g->w_to + k];
 }
 
-/* How the samples are cut for tiles of a height: `wider` blocks of width + 1 vectors, then blocks of width; rest: samples
-   beyond all vectors. */
-typedef struct cut {
-    int     height, width;
-    int64_t blocks, wider, rest;
-} cut;
-
-static cut cut_of(int64_t samples, int height)
+/* Channels [first, last) of a group, of `channels` each. */
+static bundle bundle_of(const gather *g, int64_t group, int64_t channels, int64_t first, int64_t last)
 {
-    int64_t vectors = samples / LANES, blocks = hg_pieces(vectors, most_width(height));
-    return (cut){ .height = height, .blocks = blocks, .width = blocks == 0 ? 0 : (int)(vectors / blocks),
-                  .wider = blocks == 0 ? 0 : vectors % blocks, .rest = samples % LANES };
+    const int64_t packed = g->from_channels * g->c->kernel[0] * g->c->kernel[1] + 1, vectors = g->samples / LANES;
+    bundle b = { .from = g->from + group * g->from_channels * g->from_channel,
+                 .tiles = hg_pieces(last - first, HG_MOST_HEIGHT), .rest = g->samples % LANES };
+    int tallest = 0;
+    for (int i = 0; i < b.tiles; i++) {
+        const int64_t from = hg_part_begin(last - first, i, b.tiles), to = hg_part_begin(last - first, i + 1, b.tiles);
+        const int64_t channel = group * channels + first + from;
+        b.tile[i] = (tile){ .height = (int)(to - from), .to = g->to + channel * g->to_channel,
+                            .packed = g->packed + from * packed };
+        pack(g, g->bias == NULL ? NULL : g->bias + channel, g->w + group * g->w_group + (first + from) * g->w_to,
+             &b.tile[i]);
+        tallest = b.tile[i].height > tallest ? b.tile[i].height : tallest;
+    }
+    b.blocks = hg_pieces(vectors, most_width(tallest));
+    b.width = b.blocks == 0 ? 0 : (int)(vectors / b.blocks);
+    b.wider = b.blocks == 0 ? 0 : vectors % b.blocks;
+    return b;
 }
 
-static void gather_place(const gather *g, const cut *cut, const hg_taps *rows, const hg_taps *columns, const real *from,
-                         real *to)
+/* What the taps mean for a tile: how to walk, and with which weight to begin. */
+static const real *walk_of(const gather *g, const tile *t, const hg_taps *rows, const hg_taps *columns, walk *by)
 {
-    const int64_t w_column = cut->height, w_row = g->c->kernel[1] * w_column;
-    const walk by = { .channels = g->from_channels, .rows = rows->count, .columns = columns->count,
-                      .channel = g->from_channel, .row = rows->step * g->from_row, .column = columns->step * g->samples,
-                      .w_channel = g->c->kernel[0] * w_row, .w_row = rows->k_step * w_row,
-                      .w_column = columns->k_step * w_column };
-    const real *w = g->packed + rows->k * w_row + columns->k * w_column;
-    from += rows->from * g->from_row + columns->from * g->samples;
-    for (int64_t b = 0; b < cut->blocks; b++) {
-        int width = cut->width + (b < cut->wider);
-        tiles[cut->height][width](&by, from, w, to, g->to_channel);
+    const int64_t w_column = t->height, w_row = g->c->kernel[1] * w_column;
+    *by = (walk){ .channels = g->from_channels, .rows = rows->count, .columns = columns->count,
+                  .channel = g->from_channel, .row = rows->step * g->from_row, .column = columns->step * g->samples,
+                  .w_channel = g->c->kernel[0] * w_row, .w_row = rows->k_step * w_row,
+                  .w_column = columns->k_step * w_column };
+    return t->packed + t->height + rows->k * w_row + columns->k * w_column;
+}
+
+/* All samples of a place of the result, `to` elements from a channel's first. */
+static void gather_place(const gather *g, const bundle *b, const hg_taps *rows, const hg_taps *columns, int64_t to)
+{
+    const real *from = b->from + rows->from * g->from_row + columns->from * g->samples, *w[MOST_TILES];
+    walk by[MOST_TILES];
+    for (int i = 0; i < b->tiles; i++)
+        w[i] = walk_of(g, &b->tile[i], rows, columns, &by[i]);
+    for (int64_t block = 0; block < b->blocks; block++) {
+        const int width = b->width + (block < b->wider);
+        for (int i = 0; i < b->tiles; i++)
+            tiles[b->tile[i].height][width](&by[i], b->tile[i].packed, from, w[i], b->tile[i].to + to, g->to_channel);
         from += width * LANES;
         to += width * LANES;
     }
-    if (cut->rest > 0)
-        tails[cut->height](first_lanes(cut->rest), &by, from, w, to, g->to_channel);
-}
-
-/* Channels [channel, channel + height) of a group. */
-static void gather_tile(const gather *g, int64_t group, int64_t channel, int64_t channels_before, int height)
-{
-    const cut cut = cut_of(g->samples, height);
-    const real *from = g->from + group * g->from_channels * g->from_channel;
-    real *to = g->to + (channels_before + channel) * g->to_channel;
-    pack(g, g->w + group * g->w_group + channel * g->w_to, height);
-    for (int64_t row = g->box.first_row; row < g->box.last_row; row++)
-        for (int64_t column = 0; column < g->columns; column++)
-            gather_place(g, &cut, &g->row_taps[row - g->box.first_row], &g->column_taps[column], from,
-                         to + row * g->to_row + column * g->samples);
+    for (int i = 0; i < b->tiles && b->rest > 0; i++)
+        tails[b->tile[i].height](first_lanes(b->rest), &by[i], b->tile[i].packed, from, w[i], b->tile[i].to + to,
+                                 g->to_channel);
 }
 
 static void gather_run(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
@@ -223,14 +249,14 @@ static void gather_run(const hg_tensor *t, void *y, const void *const in[], void
     const gather g = gather_of(t, y, in, scratch, part, parts);
     const int of_group = hg_conv_bundles_of_group(t);
     const int64_t channels = t->shape.dim[0] / g.c->groups;
-    for (int bundle = g.box.first_bundle; bundle < g.box.last_bundle; bundle++) {
-        const int64_t group = bundle / of_group, begin = hg_conv_bundle_begin(t, bundle) - group * channels;
-        const int64_t height = hg_conv_bundle_begin(t, bundle + 1) - group * channels - begin;
-        const int pieces = hg_pieces(height, HG_MOST_HEIGHT);
-        for (int i = 0; i < pieces; i++) {
-            int64_t from = hg_part_begin(height, i, pieces);
-            gather_tile(&g, group, begin + from, group * channels, (int)(hg_part_begin(height, i + 1, pieces) - from));
-        }
+    for (int i = g.box.first_bundle; i < g.box.last_bundle; i++) {
+        const int64_t group = i / of_group, before = group * channels;
+        const bundle b = bundle_of(&g, group, channels, hg_conv_bundle_begin(t, i) - before,
+                                   hg_conv_bundle_begin(t, i + 1) - before);
+        for (int64_t row = g.box.first_row; row < g.box.last_row; row++)
+            for (int64_t column = 0; column < g.columns; column++)
+                gather_place(&g, &b, &g.row_taps[row - g.box.first_row], &g.column_taps[column],
+                             row * g.to_row + column * g.samples);
     }
 }
 

@@ -14,11 +14,14 @@ typedef enum hg_conv_role { HG_CONV_X, HG_CONV_W, HG_CONV_Y } hg_conv_role;
 
 /* The attribute of all three ops. Axes: 0 is H, 1 is W. */
 typedef struct hg_conv {
-    int64_t result; /* the hg_conv_role that the op computes; its inputs are the other two, in the enum's order */
+    int64_t result; /* the hg_conv_role that the op computes; its inputs are the other two, in the enum's order, and for
+                       x and y perhaps a bias: a vector of the result's channels */
     int64_t stride[2], pad[2], dilation[2], groups;
     int64_t size[2]; /* of x */
     int64_t kernel[2];
 } hg_conv;
+
+enum { HG_CONV_BIAS = 2 }; /* the input's number */
 
 /* Which input of the op a role is. */
 static inline int hg_conv_input(const hg_conv *c, hg_conv_role role) { return (int)role - ((int)role > c->result); }
@@ -32,8 +35,8 @@ static inline const hg_tensor *hg_conv_tensor(const hg_tensor *t, hg_conv_role r
 bool   hg_conv_infer(hg_tensor *t);
 void   hg_conv_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[]);
 double hg_conv_flops(const hg_tensor *t);
-/* The derivative of T that is `result`, of those in `of` that are not. */
-hg_tensor *hg_conv_apply(const hg_conv *c, hg_conv_role result, hg_tensor *const of[3]);
+/* The derivative of T that is `result`, of those in `of` that are not; bias may be NULL. */
+hg_tensor *hg_conv_apply(const hg_conv *c, hg_conv_role result, hg_tensor *const of[3], hg_tensor *bias);
 
 /* The length of y along an axis; the kernel fits. */
 static inline int64_t hg_conv_out(const hg_conv *c, int axis)
@@ -99,7 +102,7 @@ typedef struct hg_taps {
     int64_t count, from, step, k, k_step;
 } hg_taps;
 
-/* A part's share of the scratch: the taps of its rows and of all columns, then the weights of a tile. */
+/* A part's share of the scratch: the taps of its rows and of all columns, then a bundle's biases and weights. */
 typedef struct hg_conv_share {
     size_t taps, weights; /* how many */
     size_t bytes;

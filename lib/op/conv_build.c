@@ -45,7 +45,7 @@ hg_tensor *hg_conv2d(hg_tensor *x, hg_tensor *w, const hg_conv_options *options)
         return NULL;
     sizes_from(x, c.size, 1);
     sizes_from(w, c.kernel, 2);
-    return hg_conv_apply(&c, HG_CONV_Y, (hg_tensor *[]){ x, w, NULL });
+    return hg_conv_apply(&c, HG_CONV_Y, (hg_tensor *[]){ x, w, NULL }, o->bias);
 }
 
 hg_tensor *hg_conv_transpose2d(hg_tensor *y, hg_tensor *w, const hg_conv_options *options)
@@ -60,7 +60,7 @@ hg_tensor *hg_conv_transpose2d(hg_tensor *y, hg_tensor *w, const hg_conv_options
     for (int i = 0; i < 2; i++)
         if (c.size[i] == 0)
             c.size[i] = least_size(&c, i, y->shape.dim[i + 1]);
-    return hg_conv_apply(&c, HG_CONV_X, (hg_tensor *[]){ NULL, w, y });
+    return hg_conv_apply(&c, HG_CONV_X, (hg_tensor *[]){ NULL, w, y }, o->bias);
 }
 
 hg_tensor *hg_conv2d_weight(hg_tensor *x, hg_tensor *y, const hg_conv_options *options)
@@ -72,7 +72,7 @@ hg_tensor *hg_conv2d_weight(hg_tensor *x, hg_tensor *y, const hg_conv_options *o
         !hg_option_pair(x->graph, "conv2d_weight", "kernel", o->kernel, o->kernel_hw, 0, c.kernel))
         return NULL;
     sizes_from(x, c.size, 1);
-    return hg_conv_apply(&c, HG_CONV_W, (hg_tensor *[]){ x, NULL, y });
+    return hg_conv_apply(&c, HG_CONV_W, (hg_tensor *[]){ x, NULL, y }, o->bias);
 }
 
 /* ---- Signals: images of width 1 ---------------------------------------------------------------------------- */
@@ -82,7 +82,7 @@ static bool signal_options(hg_graph *graph, const char *op, const hg_conv_option
 {
     const hg_conv_options *o = options == NULL ? &defaults : options;
     *to = (hg_conv_options){ .stride_hw = { o->stride, 1 }, .pad_hw = { o->pad, 0 }, .dilation_hw = { o->dilation, 1 },
-                             .groups = o->groups };
+                             .groups = o->groups, .bias = o->bias };
     if (o->size != 0) {
         to->size_hw[0] = o->size;
         to->size_hw[1] = 1;

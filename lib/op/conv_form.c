@@ -10,15 +10,17 @@ static const hg_op *const op_of[] = {
 };
 static const char *const axis_name[] = { "height", "width" };
 
-hg_tensor *hg_conv_apply(const hg_conv *c, hg_conv_role result, hg_tensor *const of[3])
+hg_tensor *hg_conv_apply(const hg_conv *c, hg_conv_role result, hg_tensor *const of[3], hg_tensor *bias)
 {
     hg_conv attr = *c;
-    hg_tensor *input[2];
+    hg_tensor *input[3];
     int inputs = 0;
     attr.result = result;
     for (int role = HG_CONV_X; role <= HG_CONV_Y; role++)
         if (role != (int)result)
             input[inputs++] = of[role];
+    if (bias != NULL)
+        input[inputs++] = bias;
     return hg_apply(op_of[result], inputs, input, &attr);
 }
 
@@ -31,7 +33,9 @@ void hg_conv_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[]
         of[role] = role == (int)c->result ? g : t->input[hg_conv_input(c, (hg_conv_role)role)];
     for (int role = HG_CONV_X; role <= HG_CONV_Y; role++)
         if (role != (int)c->result && wanted[hg_conv_input(c, (hg_conv_role)role)])
-            d[hg_conv_input(c, (hg_conv_role)role)] = hg_conv_apply(c, (hg_conv_role)role, of);
+            d[hg_conv_input(c, (hg_conv_role)role)] = hg_conv_apply(c, (hg_conv_role)role, of, NULL);
+    if (t->inputs > HG_CONV_BIAS && wanted[HG_CONV_BIAS])
+        d[HG_CONV_BIAS] = hg_sum(g, HG_AXIS(1) | HG_AXIS(2) | HG_AXIS(3));
 }
 
 double hg_conv_flops(const hg_tensor *t)
@@ -134,6 +138,15 @@ static bool check_axis(hg_tensor *t, const hg_conv *c, int i)
                          (long long)(least + c->stride[i] - 1));
 }
 
+static bool check_bias(hg_tensor *t, int64_t channels)
+{
+    if (t->inputs <= HG_CONV_BIAS)
+        return true;
+    const hg_tensor *bias = t->input[HG_CONV_BIAS];
+    return (bias->dtype != HG_I64 && bias->shape.rank == 1 && bias->shape.dim[0] == channels) ||
+           hg_infer_fail(t, HG_BAD_SHAPE, "the bias must be a vector of the output's %lld channels", (long long)channels);
+}
+
 bool hg_conv_infer(hg_tensor *t)
 {
     const hg_conv *c = t->attr;
@@ -149,5 +162,5 @@ bool hg_conv_infer(hg_tensor *t)
         shape = HG_SHAPE(y[0], x[0] / c->groups, c->kernel[0], c->kernel[1]);
     else
         shape = HG_SHAPE(w[0], hg_conv_out(c, 0), hg_conv_out(c, 1), x[3]);
-    return hg_set_result(t, t->input[0]->dtype, shape);
+    return check_bias(t, shape.dim[0]) && hg_set_result(t, t->input[0]->dtype, shape);
 }

@@ -19,7 +19,7 @@ enum { HG_MOST_HEIGHT = 4, HG_MOST_WIDTH = 8 };
 #define HG_TILES(TILE)                                                                                              \
     TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4) TILE(1, 5) TILE(1, 6) TILE(1, 7) TILE(1, 8)                         \
     TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4)                                                                     \
-    TILE(3, 1) TILE(3, 2) TILE(3, 3) TILE(4, 1) TILE(4, 2)
+    TILE(3, 1) TILE(3, 2) TILE(3, 3) TILE(4, 1) TILE(4, 2) TILE(4, 3)
 #define HG_HEIGHTS(HEIGHT) HEIGHT(1) HEIGHT(2) HEIGHT(3) HEIGHT(4)
 #endif
 
@@ -31,13 +31,13 @@ typedef struct walk {
 } walk;
 
 /* `tail`: a last vector, of which only some lanes are there. */
-HG_INLINE void sum_tile(const int height, const int width, const bool tail, some_lanes some, const walk *by, const real *x,
-                        const real *w, real *y, int64_t y_channel)
+HG_INLINE void sum_tile(const int height, const int width, const bool tail, some_lanes some, const walk *by,
+                        const real *bias, const real *x, const real *w, real *y, int64_t y_channel)
 {
     vec sum[HG_MOST_HEIGHT][HG_MOST_WIDTH];
     HG_UNROLL for (int o = 0; o < height; o++)
         HG_UNROLL for (int v = 0; v < width; v++)
-            sum[o][v] = (vec){ 0 };
+            sum[o][v] = (vec){ 0 } + bias[o];
     const int64_t rows = by->rows, columns = by->columns, column = by->column, w_column = by->w_column;
     const int64_t row = by->row - columns * column, w_row = by->w_row - columns * w_column;
     const int64_t channel = by->channel - rows * by->row, w_channel = by->w_channel - rows * by->w_row;
@@ -45,8 +45,11 @@ HG_INLINE void sum_tile(const int height, const int width, const bool tail, some
         for (int64_t r = rows; r > 0; r--, x += row, w += w_row)
             for (int64_t q = columns; q > 0; q--, x += column, w += w_column) {
                 vec in[HG_MOST_WIDTH];
-                HG_UNROLL for (int v = 0; v < width; v++)
+                HG_UNROLL for (int v = 0; v < width; v++) {
                     in[v] = tail ? load_some(x + v * LANES, some) : load(x + v * LANES);
+                    if (height * width >= 16) /* the next tile reads on from here, and does not come from the first-level cache */
+                        __builtin_prefetch(x + (width + v) * LANES);
+                }
                 HG_UNROLL for (int o = 0; o < height; o++)
                     HG_UNROLL for (int v = 0; v < width; v++)
                         sum[o][v] += w[o] * in[v];
@@ -59,19 +62,21 @@ HG_INLINE void sum_tile(const int height, const int width, const bool tail, some
                 store(y + o * y_channel + v * LANES, sum[o][v]);
 }
 
-typedef void tile_fn(const walk *by, const real *x, const real *w, real *y, int64_t y_channel);
-typedef void tail_fn(some_lanes some, const walk *by, const real *x, const real *w, real *y, int64_t y_channel);
+typedef void tile_fn(const walk *by, const real *bias, const real *x, const real *w, real *y, int64_t y_channel);
+typedef void tail_fn(some_lanes some, const walk *by, const real *bias, const real *x, const real *w, real *y,
+                     int64_t y_channel);
 
 #define TILE(height, width)                                                                                         \
-    static void tile_##height##x##width(const walk *by, const real *x, const real *w, real *y, int64_t y_channel)   \
+    static void tile_##height##x##width(const walk *by, const real *bias, const real *x, const real *w, real *y,    \
+                                        int64_t y_channel)                                                          \
     {                                                                                                               \
-        sum_tile(height, width, false, first_lanes(0), by, x, w, y, y_channel);                                     \
+        sum_tile(height, width, false, first_lanes(0), by, bias, x, w, y, y_channel);                               \
     }
 #define TAIL(height)                                                                                                \
-    static void tail_of_##height(some_lanes some, const walk *by, const real *x, const real *w, real *y,            \
-                                 int64_t y_channel)                                                                 \
+    static void tail_of_##height(some_lanes some, const walk *by, const real *bias, const real *x, const real *w,   \
+                                 real *y, int64_t y_channel)                                                        \
     {                                                                                                               \
-        sum_tile(height, 1, true, some, by, x, w, y, y_channel);                                                    \
+        sum_tile(height, 1, true, some, by, bias, x, w, y, y_channel);                                              \
     }
 HG_TILES(TILE)
 HG_HEIGHTS(TAIL)

@@ -40,6 +40,14 @@ static bool attr_shape(const shape_attr *attr, hg_shape *shape)
     return attr->rank >= 0 && attr->rank <= HG_MAX_RANK;
 }
 
+static void widen_shape(void *attr, int64_t k)
+{
+    shape_attr *shape = attr;
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dim[i] < 0)
+            shape->dim[i] *= k;
+}
+
 /* ---- stop_gradient, reshape ---------------------------------------------------------------------------- */
 
 static bool stop_gradient_infer(hg_tensor *t) { return hg_set_result(t, t->input[0]->dtype, t->input[0]->shape); }
@@ -79,7 +87,8 @@ static void reshape_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tens
 }
 
 const hg_op hg_reshape_op = { .name = "reshape", .min_inputs = 1, .max_inputs = 1, .flags = HG_VIEW,
-                              .attr_size = sizeof(shape_attr), .infer = reshape_infer, .vjp = reshape_vjp };
+                              .attr_size = sizeof(shape_attr), .infer = reshape_infer, .vjp = reshape_vjp,
+                              .widen = widen_shape };
 
 hg_tensor *hg_reshape(hg_tensor *x, hg_shape shape)
 {
@@ -122,7 +131,9 @@ static void expand_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tenso
 
 const hg_op hg_expand_op = { .name = "expand", .min_inputs = 1, .max_inputs = 1, .flags = HG_INDEXED | HG_CHEAP,
                              .attr_size = sizeof(shape_attr), .infer = expand_infer, .vjp = expand_vjp,
-                             HG_VARIANTS(expand) };
+                             .widen = widen_shape, HG_VARIANTS(expand) };
+
+unsigned hg_expand_axes(const hg_tensor *t) { return ((const shape_attr *)t->attr)->axes; }
 
 hg_tensor *hg_expand(hg_tensor *x, hg_shape shape, unsigned axes)
 {

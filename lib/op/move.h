@@ -16,6 +16,9 @@ static inline int64_t hg_smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 enum { HG_PARALLEL_FROM = 1 << 14 }; /* elements; to move fewer takes less time than to wake a thread */
 
+/* Of an expand: the axes that are new. */
+unsigned hg_expand_axes(const hg_tensor *t);
+
 static inline int hg_move_parts(const hg_tensor *t, int threads)
 {
     return hg_elements(t) + hg_elements(hg_tensor_input(t, 0)) < HG_PARALLEL_FROM ? 1 : threads;

@@ -46,15 +46,14 @@ static bool is_random(const hg_op *op)
     return op == &hg_random_uniform_op || op == &hg_random_normal_op || op == &hg_random_mask_op;
 }
 
-/* Two tensors of one name would hold the same numbers. */
-static bool name_is_taken(const hg_graph *graph, const char *name)
+static hg_tensor *find_random(const hg_graph *graph, const char *name)
 {
     for (size_t i = 0; i < graph->tensors.count; i++) {
-        const hg_tensor *t = graph->tensors.at[i];
+        hg_tensor *t = graph->tensors.at[i];
         if (is_random(t->op) && strcmp(((const random_attr *)t->attr)->name, name) == 0)
-            return true;
+            return t;
     }
-    return hg_graph_find(graph, name) != NULL;
+    return NULL;
 }
 
 static hg_tensor *random_tensor(const hg_op *op, hg_tensor *step, const char *name, hg_shape shape,
@@ -68,7 +67,11 @@ static hg_tensor *random_tensor(const hg_op *op, hg_tensor *step, const char *na
     if (*name == '\0' || length >= (int)sizeof attr.name)
         return hg_graph_fail(graph, HG_BAD_ARGUMENT, "%s: the name is empty or too long: \"%.64s\"", op->name,
                              attr.name);
-    if (name_is_taken(graph, attr.name))
+    hg_tensor *existing = find_random(graph, attr.name);
+    if (graph->reuse && existing != NULL && existing->op == op && existing->input[0] == step &&
+        ((const random_attr *)existing->attr)->probability == probability && hg_shape_equal(&existing->shape, &shape))
+        return existing;
+    if (existing != NULL || hg_graph_find(graph, attr.name) != NULL) /* they would hold the same numbers */
         return hg_graph_fail(graph, HG_BAD_ARGUMENT, "%s: the name \"%s\" is taken in this graph", op->name,
                              attr.name);
     return hg_apply(op, 1, &step, &attr);

@@ -59,6 +59,8 @@ static bool sum_infer(hg_tensor *t)
     hg_shape shape = { .rank = x->shape.rank - (run->to - run->from) };
     if (x->dtype == HG_I64)
         return hg_infer_fail(t, HG_BAD_DTYPE, "the input must be real");
+    if (!hg_shape_equal(&x->shape, &t->input[t->inputs - 1]->shape) || t->input[t->inputs - 1]->dtype != x->dtype)
+        return hg_infer_fail(t, HG_BAD_SHAPE, "the factors must be alike");
     for (int i = 0; i < shape.rank; i++)
         shape.dim[i] = x->shape.dim[i < run->from ? i : i + run->to - run->from];
     return hg_set_result(t, x->dtype, shape);
@@ -67,8 +69,10 @@ static bool sum_infer(hg_tensor *t)
 static void sum_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[])
 {
     const axis_run *run = t->attr;
-    (void)wanted;
-    d[0] = hg_expand_like(g, t->input[0], (HG_AXIS(run->to) - 1) & ~(HG_AXIS(run->from) - 1));
+    g = hg_expand_like(g, t->input[0], (HG_AXIS(run->to) - 1) & ~(HG_AXIS(run->from) - 1));
+    for (int i = 0; i < t->inputs; i++)
+        if (wanted[i])
+            d[i] = t->inputs == 1 ? g : hg_mul(g, t->input[1 - i]);
 }
 
 static int sum_parts(const hg_tensor *t, int threads)
@@ -88,7 +92,8 @@ static size_t sum_scratch(const hg_tensor *t, int parts)
     return c.chunks > 1 ? (size_t)(c.chunks * c.outer * c.inner) * hg_dtype_size(t->dtype) : 0;
 }
 
-const hg_op hg_sum_op = { .name = "sum", .min_inputs = 1, .max_inputs = 1, .attr_size = sizeof(axis_run),
+/* Of one input, or of the products of two: planning makes it that where the products would be stored for the sum. */
+const hg_op hg_sum_op = { .name = "sum", .min_inputs = 1, .max_inputs = 2, .attr_size = sizeof(axis_run),
                           .infer = sum_infer, .vjp = sum_vjp, .parts = sum_parts, .scratch = sum_scratch,
                           HG_VARIANTS(sum) };
 
@@ -121,8 +126,28 @@ static axis_run last_run(unsigned axes, int end)
     return run;
 }
 
+/* x without a factor that is the same along the axes, which is put in *factor; else x. Gradients have many of them: of
+   biases, of means, of scales. */
+static hg_tensor *without_factor(hg_tensor *x, unsigned axes, hg_tensor **factor)
+{
+    for (int i = 0; x->op == &hg_mul_op && i < 2; i++)
+        if (x->input[i]->op == &hg_expand_op && hg_expand_axes(x->input[i]) == axes) {
+            *factor = x->input[i]->input[0];
+            return x->input[1 - i];
+        }
+    return x;
+}
+
 static hg_tensor *sum_over(hg_tensor *x, unsigned axes)
 {
+    if (axes != 0 && x->op == &hg_neg_op)
+        return hg_neg(sum_over(x->input[0], axes));
+    if (axes != 0 && x->op == &hg_scale_op)
+        return hg_scale(sum_over(x->input[0], axes), *(const double *)x->attr);
+    hg_tensor *factor = NULL;
+    x = without_factor(x, axes, &factor);
+    if (factor != NULL)
+        return hg_mul(sum_over(x, axes), factor);
     int rank = x->shape.rank;
     for (axis_run run = last_run(axes, rank); run.to > 0; run = last_run(axes, run.from))
         x = hg_apply(&hg_sum_op, 1, &x, &run);
@@ -257,88 +282,94 @@ enum {
     LEAF_ROW = LEAF_ROWS * LANES
 };
 
+/* y == NULL: of x alone. */
+static inline real term(const real *x, const real *y, int64_t i) { return y == NULL ? x[i] : x[i] * y[i]; }
+static inline const real *further(const real *y, int64_t by) { return y == NULL ? NULL : y + by; }
+
 /* sum += each of the rows. */
-static inline void add_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride, int columns)
+static inline void add_rows(real *restrict sum, const real *restrict x, const real *restrict y, int64_t rows,
+                            int64_t stride, int columns)
 {
     int64_t r = 0;
     for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE) {
-        const real *a = x + r * stride, *b = a + stride, *c = b + stride, *d = c + stride;
+        const int64_t a = r * stride, b = a + stride, c = b + stride, d = c + stride;
 #pragma omp simd
         for (int j = 0; j < columns; j++)
-            sum[j] += (a[j] + b[j]) + (c[j] + d[j]);
+            sum[j] += (term(x, y, a + j) + term(x, y, b + j)) + (term(x, y, c + j) + term(x, y, d + j));
     }
     for (; r < rows; r++)
 #pragma omp simd
         for (int j = 0; j < columns; j++)
-            sum[j] += x[r * stride + j];
+            sum[j] += term(x, y, r * stride + j);
 }
 
-static real sum_leaf(const real *x, int64_t n)
+static real sum_leaf(const real *x, const real *y, int64_t n)
 {
     real lane[LANES] = { 0 };
     int64_t rest = n % LANES;
-    add_rows(lane, x, n / LANES, LANES, LANES);
+    add_rows(lane, x, y, n / LANES, LANES, LANES);
     if (rest > 0) /* a loop of fixed length vectorises under a mask */
         for (int l = 0; l < LANES; l++)
-            lane[l] += l < rest ? x[n - rest + l] : 0;
+            lane[l] += l < rest ? term(x, y, n - rest + l) : 0;
     for (int half = LANES / 2; half > 0; half /= 2)
         for (int l = 0; l < half; l++)
             lane[l] += lane[l + half];
     return lane[0];
 }
 
-static real sum_row(const real *x, int64_t n)
+static real sum_row(const real *x, const real *y, int64_t n)
 {
     if (n <= LEAF_ROW)
-        return sum_leaf(x, n);
+        return sum_leaf(x, y, n);
     int64_t half = (n / 2 + LEAF_ROW - 1) / LEAF_ROW * LEAF_ROW;
-    return sum_row(x, half) + sum_row(x + half, n - half);
+    return sum_row(x, y, half) + sum_row(x + half, further(y, half), n - half);
 }
 
 /* Sums of up to COLUMNS columns. */
-static void sum_columns(real *sum, const real *x, int64_t rows, int64_t stride, int columns)
+static void sum_columns(real *sum, const real *x, const real *y, int64_t rows, int64_t stride, int columns)
 {
     if (rows <= LEAF_ROWS) {
         memset(sum, 0, (size_t)columns * sizeof *sum);
-        add_rows(sum, x, rows, stride, columns);
+        add_rows(sum, x, y, rows, stride, columns);
         return;
     }
     real second[COLUMNS];
     int64_t half = (rows / 2 + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE * ROWS_AT_ONCE;
-    sum_columns(sum, x, half, stride, columns);
-    sum_columns(second, x + half * stride, rows - half, stride, columns);
-    add_rows(sum, second, 1, columns, columns);
+    sum_columns(sum, x, y, half, stride, columns);
+    sum_columns(second, x + half * stride, further(y, half * stride), rows - half, stride, columns);
+    add_rows(sum, second, NULL, 1, columns, columns);
 }
 
 /* Whole rows, one after the other. */
-static void sum_rows(const sum_cut *c, real *y, const real *x, int64_t begin, int64_t end)
+static void sum_rows(const sum_cut *c, real *sum, const real *x, const real *y, int64_t begin, int64_t end)
 {
     for (int64_t i = begin; i < end; i++)
-        y[i] = sum_row(x + i * c->summed, c->summed);
+        sum[i] = sum_row(x + i * c->summed, further(y, i * c->summed), c->summed);
 }
 
-static void sum_unit(const sum_cut *c, real *y, const real *x, int64_t unit)
+static void sum_unit(const sum_cut *c, real *sum, const real *x, const real *y, int64_t unit)
 {
     int64_t block = unit % c->blocks, outer = unit / c->blocks % c->outer, chunk = unit / c->blocks / c->outer;
     int64_t row = chunk * c->rows, rows = hg_smaller(c->rows, c->summed - row), column = block * COLUMNS;
-    const real *from = x + (outer * c->summed + row) * c->inner + column;
-    real *to = y + (chunk * c->outer + outer) * c->inner + column;
+    const int64_t from = (outer * c->summed + row) * c->inner + column;
+    real *to = sum + (chunk * c->outer + outer) * c->inner + column;
     if (c->inner == 1)
-        *to = sum_row(from, rows);
+        *to = sum_row(x + from, further(y, from), rows);
     else
-        sum_columns(to, from, rows, c->inner, (int)hg_smaller(COLUMNS, c->inner - column));
+        sum_columns(to, x + from, further(y, from), rows, c->inner, (int)hg_smaller(COLUMNS, c->inner - column));
 }
 
 static void sum_run(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
     const sum_cut c = cut_sum(t);
     real *to = c.chunks > 1 ? scratch : y;
+    const real *factor = t->inputs == 2 ? in[1] : NULL;
     int64_t begin = hg_part_begin(sum_units(&c), part, parts), end = hg_part_begin(sum_units(&c), part + 1, parts);
     if (c.inner == 1 && c.chunks == 1)
-        sum_rows(&c, to, in[0], begin, end);
+        sum_rows(&c, to, in[0], factor, begin, end);
     else
         for (int64_t unit = begin; unit < end; unit++)
-            sum_unit(&c, to, in[0], unit);
+            sum_unit(&c, to, in[0], factor, unit);
 }
 
 static void sum_combine(const hg_tensor *t, void *y, const void *const in[], void *scratch, int parts)
@@ -349,7 +380,7 @@ static void sum_combine(const hg_tensor *t, void *y, const void *const in[], voi
     (void)parts;
     for (int64_t i = 0; c.chunks > 1 && i < results; i += COLUMNS) {
         const real *partial = (const real *)scratch + i;
-        sum_columns((real *)y + i, partial, c.chunks, results, (int)hg_smaller(COLUMNS, results - i));
+        sum_columns((real *)y + i, partial, NULL, c.chunks, results, (int)hg_smaller(COLUMNS, results - i));
     }
 }
 

@@ -1,0 +1,126 @@
+/* The epochs of a training: printed, kept for metrics.csv, diagnosed. */
+#include "train.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void hg_print_notes(const hg_diagnoses *diagnoses, const char *said[])
+{
+    for (int i = 0; i < diagnoses->count; i++) {
+        int known = 0;
+        while (known < HG_MOST_DIAGNOSES && said[known] != NULL && strcmp(said[known], diagnoses->found[i].name) != 0)
+            known++;
+        if (known == HG_MOST_DIAGNOSES || said[known] != NULL)
+            continue;
+        said[known] = diagnoses->found[i].name;
+        fprintf(stderr, "note: %s\n", diagnoses->found[i].text);
+    }
+}
+
+void hg_history_free(hg_history *history)
+{
+    hg_pca_free(history->pca);
+    free(history->epoch);
+    free(history->angle);
+}
+
+int hg_compare_with_pca(hg_history *h)
+{
+    hg_error error = { 0 };
+    const hg_autoencoder *a = hg_model_declaration(h->model);
+    hg_scaling scale = hg_model_scaling(h->model);
+    bool squared = a->loss.kind == NULL || a->loss.kind == &hg_squared_error_loss;
+    if (!squared || !hg_model_is_linear(h->model) || hg_model_input_size(h->model) > HG_LARGEST_PCA
+        || hg_model_code_size(h->model) > hg_model_input_size(h->model))
+        return 0;
+    h->pca = hg_pca_new(h->data, scale.low, scale.high, hg_model_code_size(h->model), &error);
+    if (h->pca == NULL || hg_pca_squared_error(h->pca, h->data, &h->pca_error, &error) != HG_OK)
+        return hg_complain("%s", error.text);
+    return 0;
+}
+
+/* ---- An epoch ------------------------------------------------------------------------------------------- */
+
+static bool make_room(hg_history *h)
+{
+    if (h->count < h->room)
+        return true;
+    size_t room = h->room == 0 ? 64 : 2 * h->room;
+    hg_report *epoch = realloc(h->epoch, room * sizeof *epoch);
+    if (epoch != NULL)
+        h->epoch = epoch;
+    double *angle = realloc(h->angle, room * sizeof *angle);
+    if (angle != NULL)
+        h->angle = angle;
+    h->full = h->full || epoch == NULL || angle == NULL;
+    if (!h->full)
+        h->room = room;
+    return !h->full;
+}
+
+/* How much larger the error was, while it learned, than PCA's. */
+static double excess(const hg_history *h, const hg_report *report)
+{
+    return 2 * report->train_loss / h->pca_error - 1; /* the loss is half of the squared error */
+}
+
+/* After epochs 1, 2, 4, 8 ... and the last. */
+static bool is_time_to_diagnose(const hg_report *report)
+{
+    return (report->epoch & (report->epoch - 1)) == 0 || report->epoch == report->epochs;
+}
+
+void hg_observe(const hg_report *report, void *history)
+{
+    hg_history *h = history;
+    hg_diagnoses diagnoses;
+    hg_progress_bar(report, stderr);
+    if (!report->epoch_done || !make_room(h))
+        return;
+    h->epoch[h->count] = *report;
+    h->angle[h->count] = NAN;
+    if (h->pca != NULL && hg_model_pca_angle(h->model, h->pca, &h->angle[h->count]) == HG_OK)
+        fprintf(stderr, "  PCA: angle %.3f degrees, excess error %.3f%%\n", h->angle[h->count], 100 * excess(h, report));
+    h->count++;
+    if (h->model != NULL && is_time_to_diagnose(report)
+        && hg_diagnose(h->model, h->data, (int64_t)h->count, h->epoch, &diagnoses) == HG_OK)
+        hg_print_notes(&diagnoses, h->said);
+}
+
+/* ---- metrics.csv ---------------------------------------------------------------------------------------- */
+
+static void print_number(hg_file_writer *file, double value)
+{
+    hg_file_print(file, isnan(value) ? "," : ",%.9g", value);
+}
+
+int hg_write_history(const hg_history *h, const char *directory, const char *name)
+{
+    hg_error error = { 0 };
+    char *path = hg_join(directory, name);
+    if (path == NULL)
+        return HG_EXIT_FAILURE;
+    hg_file_writer *file = hg_file_writer_open(path, &error);
+    free(path);
+    hg_file_print(file, "epoch,train_loss,train_penalty,valid_loss,rate%s\n",
+                  h->pca != NULL ? ",principal_angle_degrees,excess_error" : "");
+    for (size_t i = 0; i < h->count; i++) {
+        const hg_report *e = &h->epoch[i];
+        hg_file_print(file, "%" PRId64, e->epoch);
+        print_number(file, e->train_loss);
+        print_number(file, e->train_penalty);
+        print_number(file, e->valid_loss);
+        print_number(file, e->rate);
+        if (h->pca != NULL) {
+            print_number(file, h->angle[i]);
+            print_number(file, excess(h, e));
+        }
+        hg_file_print(file, "\n");
+    }
+    if (h->full)
+        return hg_file_discard(file), hg_complain("out of memory: the history of %zu epochs", h->count);
+    return hg_file_commit(file) == HG_OK ? 0 : hg_complain("%s", error.text);
+}

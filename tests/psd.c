@@ -1,0 +1,234 @@
+/* Predictive sparse decomposition (T13): FISTA against a long ISTA, gradients by hand, and what training keeps. */
+#include "autoencoders.h"
+
+#include <hourglass/psd.h>
+
+#include <math.h>
+
+enum { D = 6, R = 10, B = 4 };
+
+/* Numbers in (-1, 1). */
+static void fill(double *values, int count, unsigned seed)
+{
+    for (int i = 0; i < count; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        values[i] = (double)(seed >> 8) / 8388608.0 - 1;
+    }
+}
+
+static void normalize_columns(double *d)
+{
+    for (int j = 0; j < R; j++) {
+        double length = 0;
+        for (int i = 0; i < D; i++)
+            length += d[i * R + j] * d[i * R + j];
+        for (int i = 0; i < D; i++)
+            d[i * R + j] /= sqrt(length);
+    }
+}
+
+/* g = 2 D'(D z - x) + 2 p (z - f), for one column */
+static void gradient(const double *d, const double *x, const double *f, double p, const double *z, double *g)
+{
+    double left[D];
+    for (int i = 0; i < D; i++) {
+        left[i] = -x[i * B];
+        for (int j = 0; j < R; j++)
+            left[i] += d[i * R + j] * z[j];
+    }
+    for (int j = 0; j < R; j++) {
+        g[j] = 2 * p * (z[j] - f[j * B]);
+        for (int i = 0; i < D; i++)
+            g[j] += 2 * d[i * R + j] * left[i];
+    }
+}
+
+/* The slow way, with a step that is surely short enough. */
+static void ista(const double *d, const double *x, const double *f, double sparsity, double p, double *z)
+{
+    double step = 1 / (2 * (R + p)), g[R];
+    for (int j = 0; j < R; j++)
+        z[j] = f[j * B];
+    for (int k = 0; k < 50000; k++) {
+        gradient(d, x, f, p, z, g);
+        for (int j = 0; j < R; j++) {
+            double v = z[j] - step * g[j], t = step * sparsity;
+            z[j] = v > t ? v - t : v < -t ? v + t : 0;
+        }
+    }
+}
+
+static void fista_finds_what_ista_finds(void **state)
+{
+    static const struct {
+        double sparsity, prediction;
+    } cases[] = { { 0.3, 1 }, { 0.05, 0.1 }, { 0.5, 0.05 }, { 0, 1 } };
+    double d[D * R], x[D * B], f[R * B], found[R * B], z[R];
+    (void)state;
+    for (size_t c = 0; c < COUNT(cases); c++) {
+        fill(d, D * R, 1);
+        fill(x, D * B, 2);
+        fill(f, R * B, 3);
+        normalize_columns(d);
+        hg_graph *graph = hg_graph_new(HG_F64);
+        hg_tensor *tz = hg_fista(hg_constant(graph, HG_SHAPE(D, B), x), hg_constant(graph, HG_SHAPE(D, R), d),
+                                 hg_constant(graph, HG_SHAPE(R, B), f),
+                                 &(hg_fista_options){ cases[c].sparsity, cases[c].prediction, 1000 });
+        assert_int_equal(hg_eval(tz, found, R * B), HG_OK);
+        for (int b = 0; b < B; b++) {
+            ista(d, x + b, f + b, cases[c].sparsity, cases[c].prediction, z);
+            for (int j = 0; j < R; j++)
+                if (fabs(found[j * B + b] - z[j]) > 1e-6)
+                    fail_msg("case %zu: z[%d] of sample %d is %g, not %g", c, j, b, found[j * B + b], z[j]);
+        }
+        hg_graph_free(graph);
+    }
+}
+
+/* diag(3, 4, 0): the largest eigenvalue of D'D is 16, the bound (9^8 + 16^8)^(1/8). */
+static void the_bound_is_one(void **state)
+{
+    const double d[9] = { 3, 0, 0, 0, 4, 0, 0, 0, 0 };
+    double bound;
+    (void)state;
+    hg_graph *graph = hg_graph_new(HG_F64);
+    assert_int_equal(hg_eval(hg_gram_bound(hg_constant(graph, HG_SHAPE(3, 3), d)), &bound, 1), HG_OK);
+    assert_true(bound >= 16 && fabs(bound - pow(pow(9, 8) + pow(16, 8), 0.125)) < 1e-10);
+    hg_graph_free(graph);
+}
+
+static double sigmoid(double a)
+{
+    return 1 / (1 + exp(-a));
+}
+
+/* T13 with z held: dD = 2 (D z - x) z'/B, dW = 2 p ((s(W x) - z) s') x'/B */
+static void gradients_by_hand(void **state)
+{
+    const double sparsity = 0.3, p = 0.7;
+    double x[D * B], d[D * R], w[R * D], z[R * B], dd[D * R], dw[R * D];
+    (void)state;
+    fill(x, D * B, 4);
+    hg_graph *graph = hg_graph_new(HG_F64);
+    hg_tensor *tx = hg_constant(graph, HG_SHAPE(D, B), x);
+    hg_tensor *td = hg_parameter(graph, "D", HG_SHAPE(D, R), hg_normal_init(1));
+    hg_tensor *tw = hg_parameter(graph, "W", HG_SHAPE(R, D), hg_normal_init(1));
+    const hg_fista_options options = { sparsity, p, 20 };
+    hg_tensor *f = hg_sigmoid(hg_matmul(tw, tx)), *tz = hg_fista(tx, td, f, &options);
+    hg_psd_terms terms = hg_psd_objective(tx, td, tz, f, &options);
+    hg_tensor *grad[2];
+    assert_int_equal(hg_grad(terms.objective, 2, (hg_tensor *[]){ td, tw }, grad), HG_OK);
+    hg_read(td, d, D * R);
+    hg_read(tw, w, R * D);
+    assert_int_equal(hg_eval(tz, z, R * B), HG_OK);
+    assert_int_equal(hg_eval(grad[0], dd, D * R), HG_OK);
+    assert_int_equal(hg_eval(grad[1], dw, R * D), HG_OK);
+    for (int i = 0; i < D; i++)
+        for (int j = 0; j < R; j++) {
+            double want_d = 0, want_w = 0;
+            for (int b = 0; b < B; b++) {
+                double left = -x[i * B + b], a = 0;
+                for (int k = 0; k < R; k++)
+                    left += d[i * R + k] * z[k * B + b];
+                for (int k = 0; k < D; k++)
+                    a += w[j * D + k] * x[k * B + b];
+                double s = sigmoid(a);
+                want_d += 2 * left * z[j * B + b] / B;
+                want_w += 2 * p * (s - z[j * B + b]) * s * (1 - s) * x[i * B + b] / B;
+            }
+            assert_true(fabs(dd[i * R + j] - want_d) <= 1e-10 * (1 + fabs(want_d)));
+            assert_true(fabs(dw[j * D + i] - want_w) <= 1e-10 * (1 + fabs(want_w)));
+        }
+    hg_graph_free(graph);
+}
+
+/* clang-format off */
+static const hg_autoencoder
+    with_gain = { .name = "with-gain", .input = { 1, 28, 28 }, .encoder = { HG_DENSE(40, .act = hg_tanh), HG_GAIN },
+                  .decoder = { HG_DENSE(784, .no_bias = true) } },
+    plain = { .name = "plain", .input = { 1, 28, 28 }, .encoder = { HG_DENSE(40, .act = hg_sigmoid) },
+              .decoder = { HG_DENSE(784, .no_bias = true) } },
+    with_bias = { .name = "with-bias", .input = { 1, 28, 28 }, .encoder = { HG_DENSE(40) }, .decoder = { HG_DENSE(784) } },
+    deep = { .name = "deep", .input = { 1, 28, 28 }, .encoder = { HG_DENSE(40) },
+             .decoder = { HG_DENSE(9, .no_bias = true), HG_DENSE(784, .no_bias = true) } };
+/* clang-format on */
+
+enum { EPOCHS = 6 };
+
+static void keep(const hg_psd_report *report, void *to)
+{
+    ((hg_psd_report *)to)[report->epoch - 1] = *report;
+}
+
+static void assert_unit_columns(hg_model *model)
+{
+    static double d[784 * 40];
+    assert_int_equal(hg_read(hg_graph_find(hg_model_graph(model), "decoder/1/weight"), d, 784 * 40), HG_OK);
+    for (int j = 0; j < 40; j++) {
+        double square = 0;
+        for (int i = 0; i < 784; i++)
+            square += d[i * 40 + j] * d[i * 40 + j];
+        assert_true(fabs(sqrt(square) - 1) < 1e-6);
+    }
+}
+
+static void training_lowers_the_objective(void **state)
+{
+    static const hg_autoencoder *const forms[] = { &with_gain, &plain };
+    (void)state;
+    hg_dataset *data = hg_dataset_open("digits:count=500", NULL);
+    for (size_t i = 0; i < COUNT(forms); i++) {
+        hg_psd_report reports[EPOCHS] = { { 0 } };
+        hg_model *model = hg_model_new(forms[i], HG_F32, 1);
+        const hg_predictive_sparse settings = { .autoencoder = forms[i], .sparsity = 0.3 };
+        hg_status status = hg_psd_train(model, &settings, data,
+                                        &(hg_psd_training){ .epochs = EPOCHS, .batch = 60, .progress = keep,
+                                                            .optimizer = HG_ADAM(.rate = 0.005), .progress_to = reports });
+        if (status != HG_OK)
+            fail_msg("%s", hg_model_error(model));
+        for (int e = 1; e < EPOCHS; e++)
+            assert_true(reports[e].objective < reports[e - 1].objective);
+        assert_true(reports[EPOCHS - 1].gap / reports[EPOCHS - 1].code < reports[0].gap / reports[0].code);
+        assert_true(reports[EPOCHS - 1].active > 0 && reports[EPOCHS - 1].active < 1);
+        const hg_psd_report *last = &reports[EPOCHS - 1];
+        assert_true(fabs(last->objective - (last->reconstruction + 0.3 * last->magnitude + last->gap)) < 1e-4 * last->objective);
+        assert_unit_columns(model);
+        hg_model_free(model);
+    }
+    hg_dataset_free(data);
+}
+
+static void refusals(void **state)
+{
+    static const struct {
+        const hg_autoencoder *autoencoder;
+        double                sparsity;
+        int64_t               iterations;
+        const char *const     words[3];
+    } cases[] = {
+        { &with_bias, 0.3, 30, { "\"with-bias\"", "without bias" } },
+        { &deep, 0.3, 30, { "\"deep\"", "one dense layer" } },
+        { &plain, -1, 30, { "sparsity is -1", "[0, inf)" } },
+        { &plain, 0.3, 2000, { "iterations is 2000", "1000" } },
+    };
+    (void)state;
+    hg_dataset *data = hg_dataset_open("digits:count=20", NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        hg_model *model = hg_model_new(cases[i].autoencoder, HG_F32, 1);
+        const hg_predictive_sparse settings = { cases[i].autoencoder, cases[i].sparsity, 1, cases[i].iterations };
+        assert_int_equal(hg_psd_train(model, &settings, data, &(hg_psd_training){ .epochs = 1 }), HG_BAD_ARGUMENT);
+        assert_words(hg_model_error(model), cases[i].words);
+        hg_model_free(model);
+    }
+    hg_dataset_free(data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fista_finds_what_ista_finds), cmocka_unit_test(the_bound_is_one),
+        cmocka_unit_test(gradients_by_hand),           cmocka_unit_test(training_lowers_the_objective),
+        cmocka_unit_test(refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
