@@ -9,6 +9,7 @@ extern "C" {
 #include <hourglass/status.h>
 #include <hourglass/tensor.h>
 #include <hourglass/math.h>
+#include <hourglass/conv.h>
 #include <hourglass/op.h>
 #include <hourglass/grad.h>
 #include <hourglass/plan.h>

@@ -8,7 +8,6 @@
 
 #include <math.h>
 #include <stdalign.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -395,14 +394,9 @@ static void shuffle(hg_trainer *t)
         t->order[i] = t->sample[t->order[i]];
 }
 
-/* NULL if nobody is out of patience. */
-static const char *out_of_patience(hg_trainer *t)
+static bool is_out_of_patience(const hg_trainer *t)
 {
-    if (t->options.patience == 0 || t->report.epoch - t->best_epoch < t->options.patience)
-        return NULL;
-    snprintf(t->patience, sizeof t->patience, "no lower validation loss in %lld epochs, so back to epoch %lld",
-             (long long)t->options.patience, (long long)t->best_epoch);
-    return t->patience;
+    return t->options.patience > 0 && t->report.epoch - t->best_epoch >= t->options.patience;
 }
 
 /* What the epoch's loss decides: which parameters are the best, the rate, the end. */
@@ -413,8 +407,8 @@ static void learn_from_loss(hg_trainer *t)
     if (t->best != NULL && (t->best_epoch == 0 || report->valid_loss < t->best_loss))
         keep_best(t);
     hg_scheduler_observe(&t->scheduler, judged ? report->valid_loss : report->train_loss + report->train_penalty);
-    if (report->ended == NULL)
-        report->ended = out_of_patience(t);
+    if (report->ended == NULL && is_out_of_patience(t))
+        report->ended = "out of patience: the parameters are those of the lowest validation loss";
 }
 
 static hg_status end_epoch(hg_trainer *t)

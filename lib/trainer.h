@@ -37,7 +37,6 @@ typedef struct hg_trainer {
     char             *best; /* the model's parameters and states when the validation loss was lowest */
     double            best_loss;
     int64_t           best_epoch;
-    char              patience[128]; /* why it came to an end */
     hg_report         report;
 } hg_trainer;
 

@@ -49,6 +49,8 @@ gives "version" 0 'hourglass [0-9]|instruction set|BLIS kernels|threads  *[1-9]'
 gives "models" 0 'undercomplete  ' "$hourglass" models
 gives "show" 0 'encoder 1   dense  *128  *all  *100480  *401920  *200704|total  *209968  *839872  *417792|code 32' \
     "$hourglass" show undercomplete
+gives "show receptive fields" 0 'encoder 3   conv2d  *8x3x3  *18x18 step 12x12  *1160|decoder 3 .* 1x28x28  *48x48 step 1x1' \
+    "$hourglass" show convolutional
 gives "show as JSON" 0 '"name": "undercomplete"|"units": 32' "$hourglass" show undercomplete --json
 
 # ---- Wrong arguments end with status 2, and say which
@@ -81,6 +83,9 @@ sed 's/"units": 784/"units": 700/' own.json >short.json
 gives "a decoder that does not fit" 1 'decoder layer 2 (dense)|700|1x28x28|784' "$hourglass" train short.json
 sed 's/"units": 32/"unit": 32/' own.json >field.json
 gives "unknown field of a layer" 1 'field.json: encoder layer 2 (dense): "unit"' "$hourglass" show field.json
+"$hourglass" show convolutional --json | awk '!done && sub(/"conv_transpose2d",/, "& \"pad\": 1,") { done = 1 } { print }' >padded.json
+gives "images that do not fit" 1 'decoder layer 3 (conv_transpose2d)|1x16x16|1x28x28|16x3x3, 8x9x9, 1x16x16' \
+    "$hourglass" train padded.json
 gives "unknown data" 1 'none.gz' "$hourglass" train undercomplete --data none.gz
 printf 'not an IDX file' >noise
 gives "data of another kind" 1 'noise' "$hourglass" train undercomplete --data noise

@@ -5,7 +5,8 @@
 
 /* ---- Specs ---------------------------------------------------------------------------------------------- */
 
-static const hg_kind *const *const lists[] = { hg_layer_kinds, hg_optimizer_kinds, hg_loss_kinds, hg_penalty_kinds };
+static const hg_kind *const *const lists[] = { hg_layer_kinds, hg_optimizer_kinds, hg_schedule_kinds,
+                                               hg_loss_kinds, hg_penalty_kinds, hg_corruption_kinds };
 
 static void fields_keep_their_rules(void **state)
 {

@@ -456,6 +456,29 @@ static void evaluation_uses_the_states(void **state)
     hg_graph_free(b.graph);
 }
 
+static void layer_norm_by_hand(void **state)
+{
+    (void)state;
+    const hg_layer layer = HG_LAYER_NORM(hg_relu, .epsilon = 0.25);
+    static const double x[] = { 1, 5, 3, 5, -2, 1, 8, 3 }; /* features x samples */
+    static const double gain[] = { 2, -1 }, bias[] = { 0.5, 3 };
+    double y[COUNT(x)];
+    bench b = set_up(layer, HG_SHAPE(2), HG_EVALUATION, HG_F64);
+    hg_write(hg_graph_find(b.graph, "gain"), gain, 2);
+    hg_write(hg_graph_find(b.graph, "bias"), bias, 2);
+    hg_plan *plan = plan_of(&b, 4);
+    hg_plan_write(plan, b.x, x, COUNT(x));
+    hg_run(plan);
+    hg_plan_read(plan, b.y, y, COUNT(y));
+    for (int i = 0; i < 8; i++) {
+        double half = (x[i % 4] - x[i % 4 + 4]) / 2, deviation = sqrt(half * half + 0.25);
+        double expected = gain[i / 4] * (i < 4 ? half : -half) / deviation + bias[i / 4];
+        assert_true(fabs(y[i] - fmax(expected, 0)) < 1e-12);
+    }
+    hg_plan_free(plan);
+    hg_graph_free(b.graph);
+}
+
 /* ---- Unpooling ------------------------------------------------------------------------------------------- */
 
 /* Two pools of a 4x4 image; the last one is undone first. */
@@ -495,6 +518,7 @@ int main(void)
         cmocka_unit_test(running_moments_move_by_momentum),
         cmocka_unit_test(one_number_is_no_batch),
         cmocka_unit_test(evaluation_uses_the_states),
+        cmocka_unit_test(layer_norm_by_hand),
         cmocka_unit_test(pools_are_undone_in_reverse),
     };
     return cmocka_run_group_tests_name("layers", tests, make_scratch, remove_scratch);

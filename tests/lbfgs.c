@@ -426,7 +426,7 @@ static void validation_stops_it(void **state)
                                                            .patience = 4, .progress = keep_reports, .progress_to = &c }),
                      HG_OK);
     assert_in_range(c.epochs, 5, 59);
-    assert_says(c.report[c.epochs - 1].ended, "validation loss in 4 epochs", "back to epoch");
+    assert_says(c.report[c.epochs - 1].ended, "validation loss", "patience");
     for (int i = 0; i < c.epochs; i++)
         lowest = fmin(lowest, c.report[i].valid_loss);
     assert_true(lowest == c.report[c.epochs - 5].valid_loss);

@@ -19,7 +19,7 @@ typedef struct hg_report {
     double  samples_per_second; /* in this epoch */
     double  seconds_left;       /* of the training, should it run all its epochs */
     double  rate;               /* the optimiser's in the last step, schedule included; 0 if it has none */
-    const char *ended;          /* why no epoch follows though some are left; else NULL */
+    const char *ended;          /* why no epoch follows, a constant; NULL: the next one, or all are done */
 } hg_report;
 typedef void hg_progress(const hg_report *report, void *to);
 
