@@ -71,6 +71,44 @@ static hg_operand operand(const hg_plan *plan, hg_node *n, bool whole)
     return (hg_operand){ .base = address(plan, n), .size = whole ? 0 : hg_dtype_size(n->t.dtype) };
 }
 
+static int place_of(const hg_step *step, const hg_node *n)
+{
+    for (int i = 0; i < step->nodes; i++)
+        if (step->node[i] == n)
+            return i;
+    return -1;
+}
+
+/* The value of an assignment is computed where it goes to, if nothing reads the old value after that. */
+static void assign_in_place(hg_step *step, int at)
+{
+    hg_node *assignment = step->node[at], *value = hg_node_input_root(assignment, 1);
+    const hg_node *target = hg_node_input_root(assignment, 0);
+    int from = place_of(step, value);
+    if (from < 0 || step->instruction[from].output.base != NULL || !(value->t.op->flags & HG_MAP))
+        return;
+    for (int i = from + 1; i < at; i++)
+        if (hg_reads_of(step->node[i], target) > 0)
+            return;
+    step->instruction[from].output = step->instruction[at].output;
+    for (int i = from + 1; i < step->nodes; i++)
+        for (int j = 0; j < step->node[i]->t.inputs; j++)
+            if (hg_node_input_root(step->node[i], j) == value)
+                step->instruction[i].input[j] = step->instruction[at].output;
+    step->instruction[at].elements = NULL;
+}
+
+static void drop_assignments(hg_step *step)
+{
+    for (int i = 0; i < step->nodes; i++)
+        if (step->node[i]->t.op->flags & HG_ASSIGN)
+            assign_in_place(step, i);
+    step->instructions = 0;
+    for (int i = 0; i < step->nodes; i++)
+        if (step->instruction[i].elements != NULL)
+            step->instruction[step->instructions++] = step->instruction[i];
+}
+
 static bool compile_group(hg_plan *plan, hg_step *step)
 {
     step->instruction = hg_plan_alloc(plan, (size_t)step->nodes + 1, sizeof *step->instruction);
@@ -88,6 +126,7 @@ static bool compile_group(hg_plan *plan, hg_step *step)
         for (int j = 0; j < n->t.inputs; j++)
             in->input[j] = operand(plan, hg_node_input(n, j), n->t.op->flags & HG_INDEXED);
     }
+    drop_assignments(step);
     return true;
 }
 

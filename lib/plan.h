@@ -62,6 +62,7 @@ typedef struct hg_step {
     int             scratch;  /* its buffer, -1: none */
     void           *scratch_memory;
     hg_instruction *instruction;
+    int             instructions;
     double          seconds; /* of all runs, where the plan is profiled */
 } hg_step;
 

@@ -13,7 +13,7 @@ static inline char *at(const hg_operand *o, char *blocks, int64_t begin)
 
 static void run_block(const hg_step *step, char *blocks, int64_t begin, int64_t n)
 {
-    for (int i = 0; i < step->nodes; i++) {
+    for (int i = 0; i < step->instructions; i++) {
         const hg_instruction *instruction = &step->instruction[i];
         const void *in[HG_MOST_GROUP_INPUTS];
         for (int j = 0; j < instruction->t->inputs; j++)

@@ -198,8 +198,8 @@ static hg_tensor *set_apart(const hg_parts *parts)
     if (code == NULL || !hg_code_mixes_samples(code, x))
         return code;
     return hg_graph_fail(hg_tensor_graph(code), HG_BAD_ARGUMENT,
-                         "autoencoder \"%s\": a sample's code depends on the other samples of its batch, so it has no Jacobian "
-                         "for a contractive penalty", parts->declaration->name);
+                         "autoencoder \"%s\": a sample's code depends on the other samples of its batch, so it has no "
+                         "Jacobian for a contractive penalty", parts->declaration->name);
 }
 
 static void build_code(hg_parts *parts)

@@ -36,8 +36,9 @@ bool hg_prover_good(hg_prover *p)
 
 double *hg_prover_alloc(hg_prover *p, int64_t count)
 {
-    double *values = count < 0 || (uint64_t)count > SIZE_MAX / sizeof *values ? NULL
-                                                                              : calloc((size_t)count + 1, sizeof *values);
+    double *values = NULL;
+    if (count >= 0 && (uint64_t)count < SIZE_MAX / sizeof *values)
+        values = calloc((size_t)count + 1, sizeof *values);
     if (values == NULL)
         hg_fail(p->error, HG_OUT_OF_MEMORY, "out of memory: %lld numbers", (long long)count);
     return values;
@@ -162,7 +163,8 @@ hg_status hg_autoencoder_check(const hg_autoencoder *declaration, const hg_proof
     p.options.batch = p.options.batch != 0 ? p.options.batch : 5;
     p.options.most = p.options.most != 0 ? p.options.most : 6;
     if (p.options.batch < 2 || p.options.most < 1)
-        return hg_fail(p.error, HG_BAD_ARGUMENT, "check: batch is %lld and most is %lld, but must be in [2, inf) and [1, inf)",
+        return hg_fail(p.error, HG_BAD_ARGUMENT,
+                       "check: batch is %lld and most is %lld, but must be in [2, inf) and [1, inf)",
                        (long long)p.options.batch, (long long)p.options.most);
     if (open_prover(&p))
         for (size_t i = 0; i < sizeof proofs / sizeof *proofs && p.error->status == HG_OK; i++)

@@ -114,8 +114,8 @@ static void prove_target(hg_prover *p)
     hg_tensor *root = hg_sqrt(hg_sum(hg_square(gradient), HG_ALL_AXES));
     if (hg_prover_run(p, 1, 1, &root, (double *[]){ &length }))
         hg_proven(p, "target stays clean", !dirty && length > 0,
-                  "given the reconstruction, the loss is %s the corrupted input, and its gradient by the clean one is %.3g long",
-                  dirty ? "computed from" : "not computed from", length);
+                  "given the reconstruction, the loss is %s the corrupted input, and its gradient by the clean one is %.3g "
+                  "long", dirty ? "computed from" : "not computed from", length);
 }
 
 void hg_prove_corruption(hg_prover *p)

@@ -32,9 +32,11 @@ static void describe(const hg_check_report *report, double scale, int64_t most, 
     if (report->entries == 0)
         snprintf(text, HG_ERROR_TEXT, "there are no parameters");
     else
-        snprintf(text, HG_ERROR_TEXT, "at %lld numbers of each parameter; the worst: %s[%lld]%s is %.9g, by differences %.9g, "
-                 "%.2g of the tolerance", (long long)most, hg_tensor_name(worst->tensor), (long long)worst->index,
-                 worst->order == 2 ? " of second order" : "", worst->analytic / scale, worst->numeric / scale, worst->excess);
+        snprintf(text, HG_ERROR_TEXT,
+                 "at %lld numbers of each parameter; the worst: %s[%lld]%s is %.9g, by differences %.9g, %.2g of the tolerance",
+                 (long long)most, hg_tensor_name(worst->tensor), (long long)worst->index,
+                 worst->order == 2 ? " of second order" : "", worst->analytic / scale, worst->numeric / scale,
+                 worst->excess);
 }
 
 static double count_numbers(const hg_prover *p)
@@ -148,12 +150,13 @@ static void compare_with_closed_form(hg_prover *p, hg_tensor *code, hg_tensor *x
         return;
     double difference = fabs(values[1] - values[0]) / fmax(fabs(values[0]), 1e-300);
     hg_proven(p, "contraction is its closed form", difference <= 1e-10,
-              "|J|^2 over %lld samples is %.12g in closed form and %.12g by gradients, %.2g apart", (long long)p->options.batch,
-              values[0], values[1], difference);
+              "|J|^2 over %lld samples is %.12g in closed form and %.12g by gradients, %.2g apart",
+              (long long)p->options.batch, values[0], values[1], difference);
 }
 
 /* With directions of a step of their own: the encoder keeps its noise. */
-static hg_tensor *estimate_of(hg_prover *p, hg_tensor *code, hg_tensor *x, int penalty, int64_t samples, hg_tensor **step)
+static hg_tensor *estimate_of(hg_prover *p, hg_tensor *code, hg_tensor *x, int penalty, int64_t samples,
+                              hg_tensor **step)
 {
     char scope[32];
     hg_jacobian jacobian;

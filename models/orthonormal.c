@@ -4,15 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Errors are squared each time: 12 bring any gram matrix of a condition up to some hundreds to the last bit, and a step starts
-   from the identity. */
+/* Errors are squared each time: 12 bring any Gram matrix of a condition up to some hundreds to the last bit, and a step
+   starts from the identity. */
 enum { ITERATIONS = 12 };
 
 hg_tensor *hg_identity_matrix(hg_graph *graph, int64_t n)
 {
     double *values = n > 0 && n <= INT64_MAX / 8 / n ? calloc((size_t)(n * n), sizeof *values) : NULL;
     if (values == NULL)
-        return hg_graph_fail(graph, HG_OUT_OF_MEMORY, "out of memory: a matrix of %lld x %lld", (long long)n, (long long)n);
+        return hg_graph_fail(graph, HG_OUT_OF_MEMORY, "out of memory: a matrix of %lld x %lld", (long long)n,
+                             (long long)n);
     for (int64_t i = 0; i < n; i++)
         values[i * n + i] = 1;
     hg_tensor *identity = hg_constant(graph, HG_SHAPE(n, n), values);

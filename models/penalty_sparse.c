@@ -10,7 +10,8 @@
 /* Whether all numbers of a tensor lie in (0, 1), as far as the ops tell: a sigmoid's, moved about. */
 static bool is_activity(const hg_tensor *h)
 {
-    static const char *const moves[] = { "reshape", "permute", "slice", "max_pool2d", "avg_pool2d", "upsample2d", "stop_gradient" };
+    static const char *const moves[] = { "reshape",    "permute",    "slice",        "max_pool2d",
+                                         "avg_pool2d", "upsample2d", "stop_gradient" };
     const char *name = hg_tensor_op(h)->name;
     for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
         if (strcmp(name, moves[i]) == 0)

@@ -2,21 +2,12 @@
 # The command, as a user types it. Runs in the top of the build; prints TAP.
 hourglass=${HOURGLASS:-$PWD/hourglass}
 examples=$PWD/examples
+tests=$(cd "${top_srcdir:-.}" && pwd)/tests
 data=${HG_DATA:-}
+. "$tests/report.sh"
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-cases=0
-
-report() { # report RIGHT NAME
-    cases=$((cases + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $cases - $2"
-    else
-        echo "not ok $cases - $2"
-        sed 's/^/# /' out
-    fi
-}
 
 # gives NAME STATUS "PATTERN|PATTERN..." COMMAND...: the exit status, and what must be somewhere in the output.
 gives() {
@@ -41,8 +32,8 @@ holds() { # holds NAME COMMAND...: it succeeds
 }
 
 # ---- Help and lists
-gives "help lists the commands" 0 'train|evaluate|reconstruct|models|show' "$hourglass" --help
-for command in train evaluate reconstruct models show; do
+gives "help lists the commands" 0 'train|check|evaluate|reconstruct|models|show' "$hourglass" --help
+for command in train check evaluate reconstruct models show; do
     gives "$command has help" 0 "Usage: hourglass $command|--help" "$hourglass" $command --help
 done
 gives "version" 0 'hourglass [0-9]|instruction set|BLIS kernels|threads  *[1-9]' "$hourglass" --version
@@ -52,6 +43,20 @@ gives "show" 0 'encoder 1   dense  *128  *all  *100480  *401920  *200704|total  
 gives "show receptive fields" 0 'encoder 3   conv2d  *8x3x3  *18x18 step 12x12  *1160|decoder 3 .* 1x28x28  *48x48 step 1x1' \
     "$hourglass" show convolutional
 gives "show as JSON" 0 '"name": "undercomplete"|"units": 32' "$hourglass" show undercomplete --json
+
+# ---- Proofs
+gives "check" 0 'ok  *gradient of the objective: |ok  *an epoch uses every sample once: 37 of 37' \
+    "$hourglass" check undercomplete --most 1
+cat >idle.json <<'END'
+{"name": "idle", "input": [6], "encoder": [{"kind": "dense", "units": 3, "act": "sigmoid"}], "decoder": "mirror", "tied": true,
+ "corrupt": {"kind": "masking", "probability": 0.25}, "penalties": [{"kind": "sparse", "rho": 0.1, "beta": 0}]}
+END
+gives "check of a penalty that does nothing" 1 \
+    'WRONG  *sparse moves the gradient: |ok  *target stays clean: |ok  *decoder has the|"idle" is not what it declares: 1 of' \
+    "$hourglass" check idle.json
+gives "check of nothing" 1 'neither a model nor a JSON file "nothing"' "$hourglass" check nothing
+gives "a penalty out of range" 1 'penalty 1 (sparse): rho is 2, but must be in (0, 1)' \
+    sh -c 'sed "s/\"rho\": 0.1/\"rho\": 2/" idle.json >broken.json; exec "$0" check broken.json' "$hourglass"
 
 # ---- Wrong arguments end with status 2, and say which
 "$hourglass" show undercomplete --json >own.json

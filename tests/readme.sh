@@ -2,21 +2,12 @@
 # README's commands and its program, as they stand there, on small data under the names that README uses. Prints TAP.
 hourglass=${HOURGLASS:-$PWD/hourglass}
 program=$PWD/examples/readme
-readme=$(cd "${top_srcdir:-.}" && pwd)/README.md
+tests=$(cd "${top_srcdir:-.}" && pwd)/tests
+readme=$tests/../README.md
+. "$tests/report.sh"
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-cases=0
-
-report() { # report STATUS NAME
-    cases=$((cases + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $cases - $2"
-    else
-        echo "not ok $cases - $2"
-        sed 's/^/# /' out
-    fi
-}
 
 # images NAME COUNT: an IDX file of 28x28 bytes, fewer than 256 of them; the bytes are the command's own.
 images() {

@@ -220,8 +220,8 @@ struct hg_autoencoder {
 HG_API const hg_autoencoder *hg_autoencoder_find(const char *name);
 HG_API const hg_autoencoder *hg_autoencoder_at(size_t index);
 
-/* Adds an autoencoder to a graph, for training or for use: parameters "encoder/1/weight" ..., "decoder/1/weight" ... On failure the graph's error
-   names the layer, its place and the shapes. */
+/* Adds an autoencoder to a graph, for training or for use: parameters "encoder/1/weight" ..., "decoder/1/weight" ... On
+   failure the graph's error names the layer, its place and the shapes. */
 HG_API hg_status hg_autoencoder_build(const hg_autoencoder *declaration, hg_graph *graph, hg_mode mode,
                                       hg_parts *parts);
 /* Layer `index` (from 0) of the decoder as it was built: the declared one, or for HG_MIRROR the one derived, its spec written

@@ -1,5 +1,5 @@
 /* The gain layer: a factor for each feature. */
-#include <hourglass/layer.h>
+#include "common.h"
 
 static hg_tensor *apply(hg_tensor *x, const void *spec, const hg_layer_context *context)
 {
@@ -13,4 +13,4 @@ static hg_tensor *apply(hg_tensor *x, const void *spec, const hg_layer_context *
     return hg_mul(hg_expand_like(gain, x, hg_last_axis(x)), x);
 }
 
-const hg_layer_kind hg_gain_layer = { .kind = { .name = "gain" }, .apply = apply };
+const hg_layer_kind hg_gain_layer = { .kind = { .name = "gain" }, .apply = apply, .window = hg_window_of_one };

@@ -1,5 +1,5 @@
 /* The code of a variational autoencoder (T18): a normal distribution for each sample. */
-#include <hourglass/layer.h>
+#include "common.h"
 
 /* W x + b, with parameters in a scope of their own. Only the means' weights can be shared with the decoder. */
 static hg_tensor *head(hg_tensor *x, const char *name, const hg_variational_spec *spec, const hg_layer_context *context,
@@ -57,5 +57,6 @@ const hg_layer_kind hg_variational_layer = {
                                   HG_INITIALIZER_FIELD(hg_variational_spec, init),
                                   { 0 } } },
     .apply = apply,
+    .window = hg_window_of_all,
     .mirror = mirror,
 };
