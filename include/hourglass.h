@@ -15,15 +15,18 @@ extern "C" {
 #include <hourglass/plan.h>
 #include <hourglass/data.h>
 #include <hourglass/io.h>
+#include <hourglass/pca.h>
 #include <hourglass/layer.h>
 #include <hourglass/optimizer.h>
 #include <hourglass/model.h>
 #include <hourglass/check.h>
+#include <hourglass/schedule.h>
 #include <hourglass/train.h>
 #include <hourglass/diagnose.h>
 #include <hourglass/linear.h>
 #include <hourglass/psd.h>
 #include <hourglass/stack.h>
+#include <hourglass/version.h>
 
 #ifdef __cplusplus
 }
