@@ -82,7 +82,6 @@ static hg_node *bind_count(hg_plan *plan, const hg_tensor *t, hg_node *n)
 static hg_node *bind_one(hg_plan *plan, const hg_tensor *t)
 {
     hg_node *n = new_node(plan, t);
-    n->source = t;
     if (!bind_shape(plan, t, &n->t.shape))
         return NULL;
     if (t->op == &hg_count_op)

@@ -14,7 +14,6 @@ enum { HG_MOST_GROUP_INPUTS = 8 };
 
 typedef struct hg_node {
     hg_tensor       t;       /* bound: dimensions are numbers, inputs are nodes. First, so that a tensor is its node */
-    const hg_tensor *source; /* the caller's tensor; NULL for nodes that planning made */
     struct hg_node *root;    /* for a view: the node whose memory it shares; else itself */
     int             unit;    /* the step that computes it, -1 for leaves and views */
     bool            output;  /* asked for by the caller */

@@ -1,5 +1,6 @@
 /* Schedules: their values as tables, and what they do to a training. */
 #include "autoencoders.h"
+#include "one_weight.h"
 
 #include <hourglass/schedule.h>
 
@@ -118,19 +119,6 @@ static void wrong_schedules_are_refused(void **state)
 }
 
 /* ---- In a training --------------------------------------------------------------------------------------- */
-
-/* A loss whose gradient is the mean of x, here 1: each step of SGD takes the rate from the one weight. */
-static hg_tensor *mean_output(const hg_parts *parts, const void *spec)
-{
-    (void)spec;
-    return hg_mean(parts->reconstruction, HG_ALL_AXES);
-}
-static const hg_loss_kind mean_output_loss = { .kind = { .name = "mean_output" }, .apply = mean_output };
-static const hg_autoencoder one_weight = { .name = "one weight",
-                                           .input = { 1 },
-                                           .encoder = { HG_DENSE(1, .no_bias = true, .init = HG_FILLED(1)) },
-                                           .decoder = { HG_CUSTOM(hg_identity) },
-                                           .loss = { &mean_output_loss, NULL } };
 
 typedef struct curve {
     double rate[16];

@@ -1,5 +1,6 @@
 /* Training: order, optimisers, validation, early stopping, divergence, the same bits. */
 #include "autoencoders.h"
+#include "one_weight.h"
 
 #include <math.h>
 
@@ -44,19 +45,6 @@ static void shuffles_are_fair(void **state)
     for (size_t i = 0; i < COUNT(permutations); i++)
         assert_in_range(times[permutations[i]], 850, 1150); /* 1000 expected, standard deviation 29 */
 }
-
-/* A loss whose gradient is the mean of x: each step of SGD takes rate * mean(x) from the one weight. */
-static hg_tensor *mean_output(const hg_parts *parts, const void *spec)
-{
-    (void)spec;
-    return hg_mean(parts->reconstruction, HG_ALL_AXES);
-}
-static const hg_loss_kind mean_output_loss = { .kind = { .name = "mean_output" }, .apply = mean_output };
-static const hg_autoencoder one_weight = { .name = "one weight",
-                                           .input = { 1 },
-                                           .encoder = { HG_DENSE(1, .no_bias = true, .init = HG_FILLED(1)) },
-                                           .decoder = { HG_CUSTOM(hg_identity) },
-                                           .loss = { &mean_output_loss, NULL } };
 
 typedef struct last {
     hg_report report;
