@@ -1,7 +1,7 @@
 /* Convolutions on one thread, in percent of the multiply-adds that the core can do, measured in turns with them; pools,
-   upsampling and normalisation beside a copy of the same bytes.
+   upsampling and normalisation beside a copy: both by the bytes that cannot but go through memory.
 
-   Usage: conv [ROUNDS], 40 by default. Operations count 2 per multiply-add, taps on padding 0. */
+   Usage: conv [ROUNDS [NAME]], 40 by default; only what has NAME in its name. Operations count 2 per multiply-add, taps on padding 0. */
 #define _POSIX_C_SOURCE 199309L /* clocks */
 
 #include <hourglass/conv.h>
@@ -67,14 +67,26 @@ static hg_tensor *layer_norm(hg_tensor *x)
                          hg_parameter(hg_tensor_graph(x), "bias", sample, hg_zeros()), 1e-5);
 }
 
+/* How often a tensor of x's and one of y's size must go through memory, being read or written, as long as none fits into
+   the cache. */
+typedef struct passes {
+    double x, y;
+} passes;
+
+/* A normalisation reads x for the mean, for the variance and to write y. Its gradient reads x for the mean, x and dy for
+   all other sums, and both again to write dx. A maximum's gradient reads x to find where it was. */
 static const struct {
     const char *name;
     hg_tensor *(*build)(hg_tensor *);
+    passes forward, backward;
 } movers[] = {
-    { "max_pool2d 2", max_pool },         { "max_pool2d 3 stride 2 pad 1", max_pool_overlapping },
-    { "avg_pool2d 2", avg_pool },         { "upsample2d nearest 2", nearest },
-    { "upsample2d bilinear 2", bilinear }, { "batch_norm", batch_norm },
-    { "layer_norm", layer_norm },
+    { "max_pool2d 2", max_pool, { 1, 1 }, { 2, 1 } },
+    { "max_pool2d 3 stride 2 pad 1", max_pool_overlapping, { 1, 1 }, { 2, 1 } },
+    { "avg_pool2d 2", avg_pool, { 1, 1 }, { 1, 1 } },
+    { "upsample2d nearest 2", nearest, { 1, 1 }, { 1, 1 } },
+    { "upsample2d bilinear 2", bilinear, { 1, 1 }, { 1, 1 } },
+    { "batch_norm", batch_norm, { 3, 1 }, { 4, 2 } },
+    { "layer_norm", layer_norm, { 3, 1 }, { 4, 2 } },
 };
 
 /* ---- Measuring ------------------------------------------------------------------------------------------- */
@@ -168,8 +180,8 @@ static void measure_convolution(const convolution *c, int rounds)
     putchar('\n');
 }
 
-/* Forward, and the gradient for a given dy. */
-static subject mover_subject(hg_tensor *(*build)(hg_tensor *), bool backward, double *bytes)
+/* Forward, and the gradient for a given dy. bytes: of x and of y. */
+static subject mover_subject(hg_tensor *(*build)(hg_tensor *), bool backward, passes *bytes)
 {
     enum { BATCH = 128 };
     hg_graph *g = hg_graph_new(HG_F32);
@@ -177,7 +189,8 @@ static subject mover_subject(hg_tensor *(*build)(hg_tensor *), bool backward, do
     if (y != NULL) {
         dy = hg_input(g, "dy", *hg_tensor_shape(y));
         hg_vjp(y, dy, 1, &x, &dx);
-        *bytes = 4.0 * (double)(hg_shape_count(hg_tensor_shape(x), BATCH) + hg_shape_count(hg_tensor_shape(y), BATCH));
+        bytes->x = 4.0 * (double)hg_shape_count(hg_tensor_shape(x), BATCH);
+        bytes->y = 4.0 * (double)hg_shape_count(hg_tensor_shape(y), BATCH);
     }
     return subject_of(g, backward ? dx : y, 2, (hg_tensor *[]){ x, dy }, BATCH);
 }
@@ -190,20 +203,31 @@ static double copy_seconds(char *memory, size_t bytes)
     return seconds() - start;
 }
 
+static void print_moved(const passes *times, const passes *bytes, double seconds, double speed)
+{
+    const double moved = times->x * bytes->x + times->y * bytes->y;
+    printf("  %6.1f %6.1f %4.0f%%", moved * 1e-6, moved / seconds * 1e-9, 100 * moved / seconds / speed);
+}
+
 static void measure_mover(size_t which, int rounds)
 {
-    double bytes, copied = 1e9;
+    double copied = 1e9;
+    passes bytes = { 0 };
     subject s[2] = { mover_subject(movers[which].build, false, &bytes), mover_subject(movers[which].build, true, &bytes) };
-    char *memory = calloc(1, (size_t)bytes);
+    const size_t both = (size_t)(bytes.x + bytes.y);
+    char *memory = calloc(1, both);
     for (int round = 0; round < rounds && memory != NULL; round++) {
-        const double now = copy_seconds(memory, (size_t)bytes);
+        const double now = copy_seconds(memory, both);
         copied = now < copied ? now : copied;
         measure(&s[0]);
         measure(&s[1]);
     }
     free(memory);
-    printf("%-60s %6.1f  %6.1f %4.2f         %6.1f %4.2f\n", movers[which].name, bytes / copied * 1e-9,
-           bytes / s[0].best * 1e-9, s[0].best / copied, bytes / s[1].best * 1e-9, s[1].best / copied);
+    const double speed = (double)both / copied;
+    printf("%-60s %6.1f", movers[which].name, speed * 1e-9);
+    print_moved(&movers[which].forward, &bytes, s[0].best, speed);
+    print_moved(&movers[which].backward, &bytes, s[1].best, speed);
+    putchar('\n');
     subject_free(&s[0]);
     subject_free(&s[1]);
 }
@@ -211,13 +235,16 @@ static void measure_mover(size_t which, int rounds)
 int main(int argc, char **argv)
 {
     const int rounds = argc > 1 ? atoi(argv[1]) : 40;
+    const char *name = argc > 2 ? argv[2] : "";
     printf("GFLOP/s in f32 on 1 thread, batch 128 unless said (%s); the target, if any, in parentheses\n%-60s %6s  %-15s %-15s "
            "%s\n", hg_isa_name(hg_isa_best()), "", "peak", "forward", " by x", "  by w");
     for (size_t i = 0; i < sizeof convolutions / sizeof *convolutions; i++)
-        measure_convolution(&convolutions[i], rounds);
-    printf("\nGB/s of input and output, and the time in copies of as many bytes; 16x28x28, batch 128\n%-60s %6s  %-15s %s\n", "",
-           "copy", "forward", "      by x");
+        if (strstr(convolutions[i].name, name) != NULL)
+            measure_convolution(&convolutions[i], rounds);
+    printf("\nMB that must be read and written, GB/s of them, and in percent of a copy's; 16x28x28, batch 128\n%-60s %6s  %-19s %s\n",
+           "", "copy", "forward", "  by x");
     for (size_t i = 0; i < sizeof movers / sizeof *movers; i++)
-        measure_mover(i, rounds);
+        if (strstr(movers[i].name, name) != NULL)
+            measure_mover(i, rounds);
     return EXIT_SUCCESS;
 }

@@ -52,6 +52,8 @@ int hg_complain(const char *format, ...) HG_PRINTF(1, 2);
 /* A declaration by its name or from a JSON file. `owned` is what to free with hg_autoencoder_free, or NULL. Returns NULL
    after a message. */
 const hg_autoencoder *hg_find_declaration(const char *name, hg_autoencoder **owned);
+/* Whether a model is not trained, but computed. */
+bool hg_is_pca(const hg_autoencoder *declaration);
 /* The model of a run: its directory or the model file. Returns NULL after a message. */
 hg_model *hg_open_run(const char *run);
 /* Whether a path is a run: a directory, or a file whose name ends with ".safetensors". */
@@ -64,6 +66,17 @@ void hg_print_notes(const hg_diagnoses *diagnoses, const char *said[]);
 
 /* Numbers in a sample up to which baselines by PCA are worth their time. */
 enum { HG_LARGEST_PCA = 4096 };
+
+/* A model's errors, and what they are judged beside; NaN: not known. */
+typedef struct hg_proportions {
+    hg_evaluation evaluation;
+    int64_t       components; /* of PCA: as many as the code has numbers */
+    hg_errors     pca;
+    double        angle; /* a linear model's largest to PCA, in degrees */
+    double        floor; /* of the cross-entropy per sample: the data's entropy */
+} hg_proportions;
+/* Of `data`, PCA fitted to `known`; the exit status. */
+int hg_put_in_proportion(hg_model *model, const hg_dataset *known, const hg_dataset *data, hg_proportions *proportions);
 
 /* DIRECTORY/NAME, to be freed; NULL after a message. */
 char *hg_join(const char *directory, const char *name);

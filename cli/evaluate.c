@@ -1,8 +1,10 @@
 /* hourglass evaluate: a model's errors beside a baseline's. */
 #include "cli.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 typedef struct options {
     const char *data, *train_data;
@@ -10,15 +12,11 @@ typedef struct options {
     bool        json;
 } options;
 
-/* What a model is judged beside; NaN: not known. */
 typedef struct comparison {
-    hg_evaluation evaluation;
-    hg_errors     pca;               /* of as many components as the code has numbers */
-    const char   *fitted_on;         /* what PCA and the class means are from */
-    double        floor;             /* of the cross-entropy per sample */
-    double        angle;             /* a linear model's largest to PCA, in degrees */
-    double        nearest_mean;      /* accuracy */
-    hg_diagnoses  diagnoses;
+    hg_proportions proportions;
+    const char    *fitted_on;    /* what PCA and the class means are from */
+    double         nearest_mean; /* accuracy; NaN: there are no labels */
+    hg_diagnoses   diagnoses;
 } comparison;
 
 typedef struct measure {
@@ -51,135 +49,92 @@ static void print_row(const char *name, const hg_errors *errors)
     putchar('\n');
 }
 
-/* Numbers that are no errors: each with its key, its line, and how many there are to 1 in the line's unit. */
-typedef struct extra {
-    const char *key, *title, *unit;
-    size_t      offset;
-    double      factor;
-} extra;
-
-static const extra extras[] = {
-    { "entropy_floor_per_sample", "no cross-entropy of these data is below", "a sample", offsetof(comparison, floor), 1 },
-    { "principal_angle_degrees_max", "largest principal angle to PCA", "degrees", offsetof(comparison, angle), 1 },
-    { "nearest_class_mean_accuracy", "nearest class mean in code space", "% right", offsetof(comparison, nearest_mean), 100 },
-};
-enum { EXTRAS = sizeof extras / sizeof *extras };
-
-static double extra_of(const comparison *c, const extra *e)
-{
-    return *(const double *)((const char *)c + e->offset);
-}
-
 static void print_table(const hg_model *model, const comparison *c)
 {
     char name[64];
-    printf("%lld samples of %lld numbers\n\n%-20s", (long long)c->evaluation.samples, (long long)hg_model_input_size(model),
+    const hg_proportions *p = &c->proportions;
+    printf("%lld samples of %lld numbers\n\n%-20s", (long long)p->evaluation.samples, (long long)hg_model_input_size(model),
            "");
     for (int i = 0; i < MEASURES; i++)
         printf("%22s", measures[i].title);
     putchar('\n');
-    print_row(hg_model_declaration(model)->name, &c->evaluation.errors);
-    print_row("mean image", &c->evaluation.baselines.mean_image);
-    snprintf(name, sizeof name, "PCA, %lld numbers", (long long)hg_model_code_size(model));
-    if (isfinite(c->pca.mean_squared_error))
-        print_row(name, &c->pca);
+    print_row(hg_model_declaration(model)->name, &p->evaluation.errors);
+    print_row("mean image", &p->evaluation.baselines.mean_image);
+    snprintf(name, sizeof name, "PCA, %lld numbers", (long long)p->components);
+    if (isfinite(p->pca.mean_squared_error))
+        print_row(name, &p->pca);
+    if (isfinite(p->floor))
+        print_row("entropy of the data", &(hg_errors){ NAN, NAN, p->floor });
     printf("\nPCA and class means are those of the %s data\n", c->fitted_on);
-    for (int i = 0; i < EXTRAS; i++)
-        if (isfinite(extra_of(c, &extras[i])))
-            printf("%s: %.5g %s\n", extras[i].title, extras[i].factor * extra_of(c, &extras[i]), extras[i].unit);
+    if (isfinite(p->angle))
+        printf("largest principal angle to PCA: %.5g degrees\n", p->angle);
+    if (isfinite(c->nearest_mean))
+        printf("nearest class mean in code space: %.5g %% right\n", 100 * c->nearest_mean);
 }
 
-static void print_json_errors(const char *indent, const hg_errors *errors, const char *end)
+/* ---- JSON ----------------------------------------------------------------------------------------------- */
+
+static json_t *number(double value)
 {
-    for (int i = 0; i < MEASURES; i++) {
-        double value = value_of(errors, &measures[i]);
-        printf("%s\"%s\": ", indent, measures[i].key);
-        if (isfinite(value))
-            printf("%.9g", value);
-        else
-            printf("null");
-        puts(i < MEASURES - 1 ? "," : end);
-    }
+    return isfinite(value) ? json_real(value) : json_null();
 }
 
-static void print_json_number(double value)
+static json_t *add_errors(json_t *to, const hg_errors *errors)
 {
-    if (isfinite(value))
-        printf("%.9g", value);
-    else
-        printf("null");
+    for (int i = 0; i < MEASURES; i++)
+        json_object_set_new(to, measures[i].key, number(value_of(errors, &measures[i])));
+    return to;
 }
 
-static void print_json_text(const char *text)
+static json_t *list_diagnoses(const hg_diagnoses *diagnoses)
 {
-    putchar('"');
-    for (; *text != '\0'; text++)
-        printf(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-    putchar('"');
+    json_t *list = json_array();
+    for (int i = 0; i < diagnoses->count; i++)
+        json_array_append_new(list, json_pack("{s: s, s: s}", "name", diagnoses->found[i].name, "note",
+                                              diagnoses->found[i].text));
+    return list;
 }
 
-static void print_json(const comparison *c)
+static int print_json(const hg_model *model, const comparison *c)
 {
-    printf("{\n  \"samples\": %lld,\n", (long long)c->evaluation.samples);
-    print_json_errors("  ", &c->evaluation.errors, ",");
-    puts("  \"baselines\": {\n    \"mean_image\": {");
-    print_json_errors("      ", &c->evaluation.baselines.mean_image, "");
-    puts("    },\n    \"pca\": {");
-    print_json_errors("      ", &c->pca, "");
-    printf("    },\n    \"fitted_on\": \"%s\",\n    \"%s\": ", c->fitted_on, extras[0].key);
-    print_json_number(c->floor);
-    puts("\n  },");
-    for (int i = 1; i < EXTRAS; i++) {
-        printf("  \"%s\": ", extras[i].key);
-        print_json_number(extra_of(c, &extras[i]));
-        puts(",");
-    }
-    printf("  \"diagnoses\": [");
-    for (int i = 0; i < c->diagnoses.count; i++) {
-        printf("%s\n    { \"name\": \"%s\", \"note\": ", i > 0 ? "," : "", c->diagnoses.found[i].name);
-        print_json_text(c->diagnoses.found[i].text);
-        printf(" }");
-    }
-    puts(c->diagnoses.count > 0 ? "\n  ]\n}" : "]\n}");
+    const hg_proportions *p = &c->proportions;
+    json_t *baselines = json_object(), *pca = json_pack("{s: I}", "components", (json_int_t)p->components);
+    json_t *all = json_pack("{s: s, s: I}", "model", hg_model_declaration(model)->name, "samples",
+                            (json_int_t)p->evaluation.samples);
+    add_errors(all, &p->evaluation.errors);
+    json_object_set_new(baselines, "mean_image", add_errors(json_object(), &p->evaluation.baselines.mean_image));
+    json_object_set_new(add_errors(pca, &p->pca), "largest_principal_angle_degrees", number(p->angle));
+    json_object_set_new(baselines, "pca", pca);
+    json_object_set_new(baselines, "entropy", json_pack("{s: o}", "cross_entropy_per_sample", number(p->floor)));
+    json_object_set_new(baselines, "fitted_on", json_string(c->fitted_on));
+    json_object_set_new(all, "baselines", baselines);
+    json_object_set_new(all, "nearest_class_mean_accuracy", number(c->nearest_mean));
+    json_object_set_new(all, "diagnoses", list_diagnoses(&c->diagnoses));
+    char *text = json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    json_decref(all);
+    if (text == NULL)
+        return hg_complain("out of memory");
+    puts(text);
+    free(text);
+    return 0;
 }
 
-/* ---- Baselines ------------------------------------------------------------------------------------------ */
-
-static int compare_with_pca(hg_model *model, const hg_dataset *known, const hg_dataset *data, comparison *c)
-{
-    hg_error error = { 0 };
-    hg_scaling scale = hg_model_scaling(model);
-    int64_t size = hg_model_input_size(model), code = hg_model_code_size(model);
-    c->pca = (hg_errors){ NAN, NAN, NAN };
-    if (size > HG_LARGEST_PCA)
-        return 0;
-    hg_pca *pca = hg_pca_new(known, scale.low, scale.high, code < size ? code : size, &error);
-    int status = 0;
-    if (pca == NULL || hg_pca_errors(pca, data, &c->pca, &error) != HG_OK)
-        status = hg_complain("%s", error.text);
-    else if (code <= size && hg_model_is_linear(model) && hg_model_pca_angle(model, pca, &c->angle) != HG_OK)
-        status = hg_complain("%s", hg_model_error(model));
-    hg_pca_free(pca);
-    return status;
-}
+/* ---- All ------------------------------------------------------------------------------------------------ */
 
 static int compare(hg_model *model, const hg_dataset *known, const hg_dataset *data, comparison *c)
 {
-    hg_error error = { 0 };
     double wrong;
-    hg_scaling scale = hg_model_scaling(model);
-    *c = (comparison){ .fitted_on = known != data ? "training" : "evaluated", .floor = NAN, .angle = NAN, .nearest_mean = NAN };
-    if (hg_model_check_data(model, known) != HG_OK || hg_model_evaluate(model, data, &c->evaluation) != HG_OK
-        || hg_diagnose(model, data, 0, NULL, &c->diagnoses) != HG_OK)
+    *c = (comparison){ .fitted_on = known != data ? "training" : "evaluated", .nearest_mean = NAN };
+    int status = hg_put_in_proportion(model, known, data, &c->proportions);
+    if (status != 0)
+        return status;
+    bool labelled = hg_dataset_classes(known) > 1 && hg_dataset_classes(data) > 0;
+    if (hg_diagnose(model, data, 0, NULL, &c->diagnoses) != HG_OK
+        || (labelled && hg_nearest_mean_error_rate(model, known, data, &wrong) != HG_OK))
         return hg_complain("%s", hg_model_error(model));
-    if (hg_entropy_floor(data, scale.low, scale.high, &c->floor, &error) != HG_OK)
-        return hg_complain("%s", error.text);
-    if (hg_dataset_classes(known) > 1 && hg_dataset_classes(data) > 0) {
-        if (hg_nearest_mean_error_rate(model, known, data, &wrong) != HG_OK)
-            return hg_complain("%s", hg_model_error(model));
+    if (labelled)
         c->nearest_mean = 1 - wrong;
-    }
-    return compare_with_pca(model, known, data, c);
+    return 0;
 }
 
 static int evaluate(hg_model *model, const hg_dataset *known, const hg_dataset *data, bool json)
@@ -189,11 +144,9 @@ static int evaluate(hg_model *model, const hg_dataset *known, const hg_dataset *
     if (status != 0)
         return status;
     if (json)
-        print_json(&c);
-    else
-        print_table(model, &c);
-    if (!json)
-        hg_print_notes(&c.diagnoses, (const char *[HG_MOST_DIAGNOSES]){ NULL });
+        return print_json(model, &c);
+    print_table(model, &c);
+    hg_print_notes(&c.diagnoses, (const char *[HG_MOST_DIAGNOSES]){ NULL });
     return 0;
 }
 
@@ -222,7 +175,7 @@ const hg_command hg_evaluate_command = {
     .summary = "prints the errors of a trained model beside those of simple baselines",
     .details = "RUN is a run directory or a model file. The mean image is that of the data evaluated on: the best answer\n"
                "that is always the same. Errors are in the units that the model sees. Cross-entropy is binary, and defined\n"
-               "where data and reconstructions lie in [0, 1]. PCA has as many components as the code has numbers; it and the class\n"
+               "where data and reconstructions lie in [0, 1]; it is never below the data's own entropy. PCA has as many components as the code has numbers; it and the class\n"
                "means (of codes, where the data have labels) are fitted to the training data if these are given, or else to the\n"
                "data evaluated on. What looks wrong is printed to standard error as \"note: ...\", or with --json in \"diagnoses\".\n",
     .positionals = 1,

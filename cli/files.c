@@ -55,6 +55,11 @@ const hg_autoencoder *hg_find_declaration(const char *name, hg_autoencoder **own
     return *owned;
 }
 
+bool hg_is_pca(const hg_autoencoder *declaration)
+{
+    return strcmp(declaration->name, "pca") == 0;
+}
+
 hg_model *hg_open_run(const char *run)
 {
     char *inside = is_directory(run) ? hg_join(run, "model.safetensors") : NULL;

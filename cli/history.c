@@ -34,7 +34,7 @@ int hg_compare_with_pca(hg_history *h)
     hg_scaling scale = hg_model_scaling(h->model);
     bool squared = a->loss.kind == NULL || a->loss.kind == &hg_squared_error_loss;
     if (!squared || !hg_model_is_linear(h->model) || hg_model_input_size(h->model) > HG_LARGEST_PCA
-        || hg_model_code_size(h->model) > hg_model_input_size(h->model))
+        || hg_model_code_size(h->model) >= hg_model_input_size(h->model))
         return 0;
     h->pca = hg_pca_new(h->data, scale.low, scale.high, hg_model_code_size(h->model), &error);
     if (h->pca == NULL || hg_pca_squared_error(h->pca, h->data, &h->pca_error, &error) != HG_OK)
@@ -88,6 +88,41 @@ void hg_observe(const hg_report *report, void *history)
     if (h->model != NULL && is_time_to_diagnose(report)
         && hg_diagnose(h->model, h->data, (int64_t)h->count, h->epoch, &diagnoses) == HG_OK)
         hg_print_notes(&diagnoses, h->said);
+}
+
+/* The first epoch from which on a series stays below a bound; 0: it does not. */
+static int64_t settled_below(const hg_history *h, double bound, double (*at)(const hg_history *h, size_t i))
+{
+    size_t i = h->count;
+    while (i > 0 && at(h, i - 1) <= bound)
+        i--;
+    return i < h->count ? h->epoch[i].epoch : 0;
+}
+
+static double angle_at(const hg_history *h, size_t i)
+{
+    return h->angle[i];
+}
+
+static double percent_at(const hg_history *h, size_t i)
+{
+    return 100 * excess(h, &h->epoch[i]);
+}
+
+void hg_print_convergence(const hg_history *h)
+{
+    static const struct {
+        const char *what, *unit;
+        double      bound;
+        double (*at)(const hg_history *h, size_t i);
+    } rows[] = { { "largest angle to PCA", "degrees", 10, angle_at },  { "largest angle to PCA", "degrees", 2, angle_at },
+                 { "largest angle to PCA", "degrees", 0.5, angle_at }, { "error above PCA's", "%", 10, percent_at },
+                 { "error above PCA's", "%", 1, percent_at },          { "error above PCA's", "%", 0.1, percent_at } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && h->pca != NULL; i++) {
+        int64_t epoch = settled_below(h, rows[i].bound, rows[i].at);
+        if (epoch > 0)
+            printf("%s at most %g %s from epoch %" PRId64 " on\n", rows[i].what, rows[i].bound, rows[i].unit, epoch);
+    }
 }
 
 /* ---- metrics.csv ---------------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@ static int run(char *const positional[], const void *options)
     (void)positional;
     (void)options;
     for (size_t i = 0; (declaration = hg_autoencoder_at(i)) != NULL; i++)
-        printf("%-16s %s\n", declaration->name, declaration->description);
+        printf("%-26s %s\n", declaration->name, declaration->description);
     return 0;
 }
 

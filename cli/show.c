@@ -156,17 +156,90 @@ static void print_layers(const hg_model *model)
     print_numbers(&t.total, hg_graph_dtype(t.graph));
 }
 
-static void print_table(const hg_model *model)
+/* ---- What is minimised, and how -------------------------------------------------------------------------- */
+
+/* A kind and what its spec says, at the end of a line begun. */
+static void print_kind(const char *before, const hg_kind *kind, const void *spec)
 {
     char fields[HG_SPEC_TEXT];
+    hg_spec_print(kind, spec, fields);
+    printf("%s%s%s%s%s", before, kind->name, *fields != '\0' ? " (" : "", fields, *fields != '\0' ? ")" : "");
+}
+
+static void print_penalties(const char *before, const hg_penalty penalties[HG_MOST_PENALTIES], const char *after)
+{
+    for (int i = 0; i < HG_MOST_PENALTIES && penalties[i].kind != NULL; i++) {
+        print_kind(before, &penalties[i].kind->kind, penalties[i].spec);
+        fputs(after, stdout);
+    }
+}
+
+static void print_objective(const hg_autoencoder *a)
+{
+    print_kind("loss ", a->loss.kind != NULL ? &a->loss.kind->kind : &hg_squared_error_loss.kind, a->loss.spec);
+    puts("");
+    print_penalties("penalty ", a->penalties, a->penalise == HG_CLEAN ? ", at the clean input\n" : "\n");
+    if (a->corrupt.kind != NULL) {
+        print_kind("corruption ", &a->corrupt.kind->kind, a->corrupt.spec);
+        puts("");
+    }
+    if (a->emphasis.corrupted != 0 || a->emphasis.others != 0)
+        printf("emphasis %g on corrupted numbers, %g on the others\n", a->emphasis.corrupted, a->emphasis.others);
+    if (a->tied)
+        puts("tied: the decoder's weights are the encoder's");
+    if (a->orthonormal)
+        puts("orthonormal: the rows of the encoder's weights are kept so");
+}
+
+static void print_pretraining(int number, const hg_pretraining *p)
+{
+    printf("pre-training layer %d", number);
+    if (p->corrupt.kind != NULL)
+        print_kind(", corruption ", &p->corrupt.kind->kind, p->corrupt.spec);
+    print_penalties(", penalty ", p->penalties, "");
+    if (p->loss.kind != NULL)
+        print_kind(", loss ", &p->loss.kind->kind, p->loss.spec);
+    if (p->epochs != 0)
+        printf(", %" PRId64 " epochs", p->epochs);
+    if (p->batch != 0)
+        printf(", batch %" PRId64, p->batch);
+    if (p->optimizer.kind != NULL)
+        print_kind(", ", &p->optimizer.kind->kind, p->optimizer.spec);
+    if (p->schedule.kind != NULL)
+        print_kind(", schedule ", &p->schedule.kind->kind, p->schedule.spec);
+    if (p->warm_up != 0)
+        printf(", warm-up %g epochs", p->warm_up);
+    puts("");
+}
+
+/* As a training without options goes. */
+static void print_training(const hg_autoencoder *a)
+{
+    const hg_training_settings s = hg_settings_for(a, (hg_training_settings){ 0 });
+    const hg_predictive_sparse *p = &a->predictive_sparse;
+    if (hg_is_pca(a)) {
+        puts("computed, not trained");
+        return;
+    }
+    printf("training: %" PRId64 " epochs, batch %" PRId64, s.epochs, s.batch);
+    print_kind(", ", &s.optimizer.kind->kind, s.optimizer.spec);
+    print_kind(", schedule ", &s.schedule.kind->kind, s.schedule.spec);
+    printf(s.warm_up != 0 ? ", warm-up %g epochs\n" : "\n", s.warm_up);
+    for (int i = 0; i < hg_pretraining_count(a->pretraining); i++)
+        print_pretraining(i + 1, &a->pretraining[i]);
+    if (hg_is_predictive_sparse(a))
+        printf("predictive sparse decomposition: sparsity %g, prediction %g, iterations %" PRId64 "\n", p->sparsity,
+               p->prediction, p->iterations);
+}
+
+static void print_table(const hg_model *model)
+{
     const hg_autoencoder *a = hg_model_declaration(model);
     printf("%s%s%s\n\n", a->name, a->description != NULL ? ": " : "", a->description != NULL ? a->description : "");
     print_layers(model);
-    printf("\n\ncode %" PRId64 " numbers of %" PRId64 "\nloss %s\n", hg_model_code_size(model),
-           hg_model_input_size(model), a->loss.kind != NULL ? a->loss.kind->kind.name : hg_squared_error_loss.kind.name);
-    for (int i = 0; i < HG_MOST_PENALTIES && a->penalties[i].kind != NULL; i++)
-        printf("penalty %s: %s\n", a->penalties[i].kind->kind.name,
-               hg_spec_print(&a->penalties[i].kind->kind, a->penalties[i].spec, fields));
+    printf("\n\ncode %" PRId64 " numbers of %" PRId64 "\n", hg_model_code_size(model), hg_model_input_size(model));
+    print_objective(a);
+    print_training(a);
 }
 
 static int print_json(const hg_model *model)

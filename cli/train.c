@@ -1,6 +1,7 @@
 /* hourglass train: from a declaration and data to a run directory. */
 #include "train.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +27,28 @@ static int parse_kind(const char *option, const char *text, const hg_kind *const
     return 0;
 }
 
-/* The specs are written to `spec`. */
-static int parse_optimizer(const hg_train_options *o, hg_optimizer *optimizer, char spec[HG_SPEC_BYTES])
+/* The one that is asked for, or else a copy of the declaration's. The specs are written to `spec`. */
+static int choose_optimizer(const hg_autoencoder *declaration, const hg_train_options *o, const hg_kind **kind,
+                            char spec[HG_SPEC_BYTES])
+{
+    if (o->optimizer != NULL)
+        return parse_kind("optimizer", o->optimizer, hg_optimizer_kinds, kind, spec);
+    hg_optimizer declared = hg_settings_for(declaration, (hg_training_settings){ 0 }).optimizer;
+    *kind = &declared.kind->kind;
+    memset(spec, 0, HG_SPEC_BYTES);
+    if (declared.spec != NULL)
+        memcpy(spec, declared.spec, (*kind)->size);
+    return 0;
+}
+
+static int parse_optimizer(const hg_autoencoder *declaration, const hg_train_options *o, hg_optimizer *optimizer,
+                           char spec[HG_SPEC_BYTES])
 {
     hg_error error = { 0 };
     const hg_kind *kind;
-    int status = parse_kind("optimizer", o->optimizer, hg_optimizer_kinds, &kind, spec);
+    if (o->optimizer == NULL && o->rate == NULL)
+        return 0;
+    int status = choose_optimizer(declaration, o, &kind, spec);
     if (status != 0)
         return status;
     *optimizer = (hg_optimizer){ (const hg_optimizer_kind *)kind, spec };
@@ -47,6 +64,8 @@ static int parse_optimizer(const hg_train_options *o, hg_optimizer *optimizer, c
 static int parse_schedule(const hg_train_options *o, hg_schedule *schedule, char spec[HG_SPEC_BYTES])
 {
     const hg_kind *kind;
+    if (o->schedule == NULL)
+        return 0;
     int status = parse_kind("schedule", o->schedule, hg_schedule_kinds, &kind, spec);
     *schedule = (hg_schedule){ (const hg_schedule_kind *)kind, spec };
     return status;
@@ -95,9 +114,26 @@ int hg_job_failed(const hg_job *job)
     return hg_complain("%s", hg_model_error(job->model));
 }
 
+static int print_errors(const hg_job *job, const hg_dataset *judge)
+{
+    hg_proportions p;
+    int status = hg_put_in_proportion(job->model, job->data, judge, &p);
+    if (status != 0)
+        return status;
+    const hg_errors *own = &p.evaluation.errors, *mean = &p.evaluation.baselines.mean_image;
+    printf("mean squared error %.5f on the %s data (the mean image: %.5f", own->mean_squared_error,
+           job->valid != NULL ? "validation" : "training", mean->mean_squared_error);
+    if (isfinite(p.pca.mean_squared_error))
+        printf("; PCA of %lld numbers: %.5f", (long long)p.components, p.pca.mean_squared_error);
+    puts(")");
+    if (isfinite(own->cross_entropy_per_sample))
+        printf("cross-entropy %.2f per sample (the mean image: %.2f; the entropy of the data, the least possible: %.2f)\n",
+               own->cross_entropy_per_sample, mean->cross_entropy_per_sample, p.floor);
+    return 0;
+}
+
 int hg_job_finish(hg_job *job)
 {
-    hg_evaluation evaluation;
     const hg_dataset *judge = hg_job_judge(job);
     int status = write_model(job->model, job->directory);
     if (status != 0)
@@ -109,10 +145,9 @@ int hg_job_finish(hg_job *job)
     status = write_pictures(job->model, judge, job->directory);
     if (status != 0)
         return status;
-    if (hg_model_evaluate(job->model, judge, &evaluation) != HG_OK)
-        return hg_job_failed(job);
-    printf("mean squared error %.5f on the %s data (the mean image: %.5f)\n", evaluation.errors.mean_squared_error,
-           job->valid != NULL ? "validation" : "training", evaluation.baselines.mean_image.mean_squared_error);
+    status = print_errors(job, judge);
+    if (status != 0)
+        return status;
     printf("written to %s\n", job->directory);
     return 0;
 }
@@ -122,30 +157,30 @@ int hg_job_finish(hg_job *job)
 /* A way of training, which models it is for, and the options that mean nothing to it. */
 typedef struct method {
     const char *name;
-    bool (*is_for)(const char *model, const hg_train_options *o);
+    bool (*is_for)(const hg_autoencoder *model, const hg_train_options *o);
     int (*run)(hg_job *job);
     const char *const *unused;
 } method;
 
-static bool is_pca(const char *model, const hg_train_options *o)
+static bool is_pca(const hg_autoencoder *model, const hg_train_options *o)
 {
     (void)o;
-    return strcmp(model, "pca") == 0;
+    return hg_is_pca(model);
 }
 
-static bool is_psd(const char *model, const hg_train_options *o)
+static bool is_psd(const hg_autoencoder *model, const hg_train_options *o)
 {
     (void)o;
-    return hg_predictive_sparse_find(model) != NULL;
+    return hg_is_predictive_sparse(model);
 }
 
-static bool is_classifier(const char *model, const hg_train_options *o)
+static bool is_classifier(const hg_autoencoder *model, const hg_train_options *o)
 {
     (void)model;
     return o->classify;
 }
 
-static bool is_any(const char *model, const hg_train_options *o)
+static bool is_any(const hg_autoencoder *model, const hg_train_options *o)
 {
     (void)model;
     (void)o;
@@ -156,10 +191,10 @@ static bool is_any(const char *model, const hg_train_options *o)
 static const method methods[] = {
     { "PCA, which is computed", is_pca, hg_job_pca,
       (const char *const[]){ HELD_OUT, "epochs", "batch", "optimizer", "rate", "schedule", "warm-up", "clip", "pretrain",
-                             "classify", "sparsity", "threads", NULL } },
+                             "classify", "sparsity", "threads", "profile", NULL } },
     { "predictive sparse decomposition", is_psd, hg_job_psd,
-      (const char *const[]){ HELD_OUT, "pretrain", "classify", "code", NULL } },
-    { "--classify", is_classifier, hg_job_usual, (const char *const[]){ HELD_OUT, "code", "sparsity", NULL } },
+      (const char *const[]){ HELD_OUT, "pretrain", "classify", "code", "profile", NULL } },
+    { "--classify", is_classifier, hg_job_usual, (const char *const[]){ HELD_OUT, "code", "sparsity", "profile", NULL } },
     { "this model", is_any, hg_job_usual, (const char *const[]){ "code", "sparsity", NULL } },
 };
 
@@ -183,16 +218,17 @@ static int check_unused(const method *m, const hg_train_options *o)
 static int train(hg_job *job)
 {
     const hg_train_options *o = job->options;
-    const char *name = hg_model_declaration(job->model)->name;
+    const hg_autoencoder *declaration = hg_model_declaration(job->model);
     const method *m = methods;
-    while (!m->is_for(name, o))
+    while (!m->is_for(declaration, o))
         m++;
     job->training = (hg_training){ .epochs = o->epochs, .batch = o->batch, .threads = (int)o->threads, .valid = job->valid,
                                    .valid_fraction = o->valid_fraction, .patience = o->patience,
-                                   .clip = { .norm = o->clip }, .warm_up = o->warm_up };
+                                   .clip = { .norm = o->clip }, .warm_up = o->warm_up,
+                                   .profile = o->profile ? stdout : NULL };
     int status = check_unused(m, o);
     if (status == 0)
-        status = parse_optimizer(o, &job->training.optimizer, job->optimizer_spec);
+        status = parse_optimizer(declaration, o, &job->training.optimizer, job->optimizer_spec);
     if (status == 0)
         status = parse_schedule(o, &job->training.schedule, job->schedule_spec);
     if (status != 0)
@@ -245,7 +281,7 @@ const hg_command hg_train_command = {
     .arguments = "MODEL",
     .summary = "trains an autoencoder and leaves a run directory",
     .details = "MODEL is a name that `hourglass models` lists, or a JSON file (`hourglass show MODEL --json` prints one to start\n"
-               "from). The run directory gets model.safetensors, metrics.csv and reconstructions.png, originals above\n"
+               "from). What options do not say is as the model declares, which `hourglass show MODEL` prints. The run directory gets model.safetensors, metrics.csv and reconstructions.png, originals above\n"
                "reconstructions. --pretrain on adds a stage before: each layer of the encoder is trained as an autoencoder on the\n"
                "codes of the one below, and leaves metrics-layer1.csv ... --classify leaves the head in head.safetensors. For\n"
                "linear models each epoch's largest angle to PCA and excess over its error are in metrics.csv. pca is computed\n"
@@ -259,15 +295,15 @@ const hg_command hg_train_command = {
           "validation data, judged after each epoch" },
         { "valid-fraction", 0, HG_OPTION_NUMBER, offsetof(hg_train_options, valid_fraction), "(0, 1)", "PART",
           "or this part of the data, held out" },
-        { "epochs", 'e', HG_OPTION_INT, offsetof(hg_train_options, epochs), "[1, inf)", "N", "epochs (20)" },
+        { "epochs", 'e', HG_OPTION_INT, offsetof(hg_train_options, epochs), "[1, inf)", "N", "epochs (the model's, or 20)" },
         { "batch", 'b', HG_OPTION_INT, offsetof(hg_train_options, batch), "[1, inf)", "N",
-          "samples in a mini-batch (128)" },
+          "samples in a mini-batch (the model's, or 128)" },
         { "optimizer", 0, HG_OPTION_TEXT, offsetof(hg_train_options, optimizer), NULL, "SPEC",
-          "adam, adamw, sgd, rmsprop, adagrad or lbfgs (adam); with fields: sgd:momentum=0.9,nesterov=true" },
+          "adam, adamw, sgd, rmsprop, adagrad or lbfgs (the model's, or adam); with fields: sgd:momentum=0.9,nesterov=true" },
         { "rate", 'r', HG_OPTION_TEXT, offsetof(hg_train_options, rate), NULL, "X",
-          "the optimiser's rate (sgd and adagrad 0.01, others 0.001)" },
+          "the optimiser's rate (the model's, or sgd and adagrad 0.01, others 0.001)" },
         { "schedule", 0, HG_OPTION_TEXT, offsetof(hg_train_options, schedule), NULL, "SPEC",
-          "of the rate: constant, cosine, step:every=10,factor=0.5 or plateau:patience=3,factor=0.5 (constant)" },
+          "of the rate: constant, cosine, step:every=10,factor=0.5 or plateau:patience=3 (the model's, or constant)" },
         { "warm-up", 0, HG_OPTION_NUMBER, offsetof(hg_train_options, warm_up), "(0, inf)", "N",
           "epochs over which the rate rises to the schedule's (0)" },
         { "clip", 0, HG_OPTION_NUMBER, offsetof(hg_train_options, clip), "(0, inf)", "X",
@@ -279,15 +315,17 @@ const hg_command hg_train_command = {
         { "threads", 't', HG_OPTION_INT, offsetof(hg_train_options, threads), "[1, 1024]", "N",
           "threads (all processors)" },
         { "pretrain", 0, HG_OPTION_TEXT, offsetof(hg_train_options, pretrain), NULL, "on|off",
-          "train layer by layer first (on for stacked, else off)" },
+          "train layer by layer first (on where the model says how, as stacked does)" },
         { "classify", 0, HG_OPTION_FLAG, offsetof(hg_train_options, classify), NULL, NULL,
           "train the encoder with a softmax head on the data's labels" },
         { "code", 0, HG_OPTION_INT, offsetof(hg_train_options, code), "[1, inf)", "N", "pca: components (30)" },
         { "sparsity", 0, HG_OPTION_NUMBER, offsetof(hg_train_options, sparsity), "(0, inf)", "X",
-          "predictive-sparse: the weight of |z| (0.3)" },
+          "predictive-sparse: the weight of |z| (the model's)" },
+        { "profile", 0, HG_OPTION_FLAG, offsetof(hg_train_options, profile), NULL, NULL,
+          "print the time, flops and bytes of each step of the plan, and the percentage of the processors' peak" },
         { "out", 'o', HG_OPTION_TEXT, offsetof(hg_train_options, out), NULL, "DIR", "run directory (runs/MODEL)" },
         { 0 } },
     .size = sizeof(hg_train_options),
-    .initial = &(const hg_train_options){ .data = "digits", .optimizer = "adam", .schedule = "constant", .seed = 1 },
+    .initial = &(const hg_train_options){ .data = "digits", .seed = 1 },
     .run = run,
 };

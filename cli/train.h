@@ -10,7 +10,7 @@ typedef struct hg_train_options {
     const char *data, *valid, *optimizer, *rate, *schedule, *out, *pretrain;
     int64_t     epochs, batch, patience, seed, threads, code;
     double      valid_fraction, clip, warm_up, sparsity;
-    bool        classify;
+    bool        classify, profile;
 } hg_train_options;
 
 /* What each epoch left, and what to say about it. */
@@ -31,6 +31,8 @@ void hg_history_free(hg_history *history); /* what it holds */
 void hg_observe(const hg_report *report, void *history);
 /* If the model is linear and trained by squared error, its epochs will be compared with PCA; the exit status. */
 int hg_compare_with_pca(hg_history *history);
+/* How long it took to come close to PCA. */
+void hg_print_convergence(const hg_history *history);
 int hg_write_history(const hg_history *history, const char *directory, const char *name);
 
 /* A training that is about to begin. */

@@ -90,16 +90,14 @@ int hg_job_psd(hg_job *job)
 {
     hg_error error = { 0 };
     const hg_training *t = &job->training;
-    hg_predictive_sparse settings = *hg_predictive_sparse_find(hg_model_declaration(job->model)->name);
-    if (job->options->sparsity != 0)
-        settings.sparsity = job->options->sparsity;
     char *path = hg_join(job->directory, "metrics.csv");
     if (path == NULL)
         return HG_EXIT_FAILURE;
     hg_file_writer *file = hg_file_writer_open(path, &error);
     hg_file_print(file, "epoch,objective,reconstruction,magnitude,gap,code,active\n");
-    hg_status status = hg_psd_train(job->model, &settings, job->data,
-                                    &(hg_psd_training){ .epochs = t->epochs, .batch = t->batch, .optimizer = t->optimizer,
+    hg_status status = hg_psd_train(job->model, job->data,
+                                    &(hg_psd_training){ .settings = { .sparsity = job->options->sparsity },
+                                                        .epochs = t->epochs, .batch = t->batch, .optimizer = t->optimizer,
                                                         .schedule = t->schedule, .warm_up = t->warm_up, .clip = t->clip,
                                                         .threads = t->threads, .progress = observe, .progress_to = file });
     free(path);

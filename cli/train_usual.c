@@ -39,21 +39,21 @@ static void climb(int layer, int layers, const hg_report *report, void *to)
 
 static int pretrain(hg_job *job)
 {
-    const hg_autoencoder *declaration = hg_model_declaration(job->model);
-    const hg_stack *found = hg_stack_find(declaration->name), plain = { .autoencoder = declaration };
     climber c = { .job = job };
     hg_training training = job->training;
-    hg_status status = hg_pretrain(job->model, found != NULL ? found : &plain, job->data,
+    training.profile = NULL; /* of the whole alone */
+    hg_status status = hg_pretrain(job->model, NULL, job->data,
                                    &(hg_stack_training){ .training = training, .progress = climb, .progress_to = &c });
     finish_layer(&c);
     return status == HG_OK ? c.status : hg_job_failed(job);
 }
 
-/* "on" or "off"; on by default for what the library declares as a stack. */
+/* "on" or "off"; on by default for what declares it. */
 static int parse_pretrain(const hg_job *job, bool *on)
 {
     const char *text = job->options->pretrain;
-    *on = text == NULL ? hg_stack_find(hg_model_declaration(job->model)->name) != NULL : strcmp(text, "on") == 0;
+    bool declared = hg_pretraining_count(hg_model_declaration(job->model)->pretraining) > 0;
+    *on = text == NULL ? declared : strcmp(text, "on") == 0;
     if (text == NULL || *on || strcmp(text, "off") == 0)
         return 0;
     return hg_complain("--pretrain is \"%s\", but must be on or off", text), HG_EXIT_USAGE;
@@ -137,6 +137,8 @@ static int reconstruct(hg_job *job)
     job->training.progress_to = h;
     if (status == 0 && hg_train(job->model, job->data, &job->training) != HG_OK)
         status = hg_job_failed(job);
+    if (status == 0)
+        hg_print_convergence(h);
     return status == 0 ? hg_write_history(h, job->directory, "metrics.csv") : status;
 }
 

@@ -12,7 +12,7 @@ static size_t rounded(size_t bytes) { return (bytes + HG_ALIGN - 1) / HG_ALIGN *
 static int done_in(const hg_plan *plan, const hg_node *reader)
 {
     const hg_step *step = &plan->step[reader->unit];
-    return step->phase + (step->combined_later && step->producer == reader);
+    return step->phase + (step->combined_later && (step->producer == reader || hg_node_reduces(reader)));
 }
 
 /* The last phase that reads a node's memory, by root. */
@@ -43,8 +43,8 @@ static void mark_stored(hg_plan *plan)
 {
     for (size_t i = 0; i < plan->nodes; i++) {
         hg_node *n = &plan->node[i];
-        bool alone = hg_node_runs(n) && plan->step[n->unit].producer == n;
-        n->stored |= n->output || alone || n->t.op == &hg_input_op || n->t.op->flags & HG_ASSIGN;
+        bool whole = hg_node_runs(n) && (plan->step[n->unit].producer == n || hg_node_reduces(n));
+        n->stored |= n->output || whole || n->t.op == &hg_input_op || n->t.op->flags & HG_ASSIGN;
         for (int j = 0; hg_node_runs(n) && j < n->t.inputs; j++) {
             hg_node *input = hg_node_input_root(n, j);
             input->stored |= hg_node_runs(input) && input->unit != n->unit;
@@ -88,7 +88,7 @@ static bool may_overwrite(const hg_plan *plan, const hg_step *step, int place, c
     int reads = 0;
     for (int i = 0; i <= place; i++) {
         int here = hg_reads_of(step->node[i], input);
-        if (here > 0 && !(step->node[i]->t.op->flags & HG_MAP))
+        if (here > 0 && step->node[i]->t.op->flags & HG_INDEXED)
             return false;
         reads += here;
     }
@@ -126,6 +126,12 @@ static void place_step(hg_plan *plan, hg_step *step, const int *last)
         if (scratch > 0)
             step->scratch = new_buffer(plan, scratch, step->phase, done_in(plan, producer));
         producer->buffer = new_buffer(plan, hg_node_bytes(producer), step->phase, last[producer->t.id]);
+    }
+    for (int r = 0; r < step->reductions; r++) {
+        hg_reducer *reduction = &step->reduction[r];
+        const hg_tensor *t = &reduction->node->t;
+        size_t scratch = t->op->scratch == NULL ? 0 : t->op->scratch(t, step->parts);
+        reduction->scratch = scratch == 0 ? -1 : new_buffer(plan, scratch, step->phase, done_in(plan, reduction->node));
     }
     for (int i = 0; i < step->nodes; i++) {
         hg_node *n = step->node[i];
@@ -195,8 +201,6 @@ bool hg_plan_place(hg_plan *plan)
         hg_node *n = &plan->node[i];
         if (n->t.op == &hg_input_op)
             n->buffer = new_buffer(plan, hg_node_bytes(n), 0, plan->phases);
-        if (n->root == n && n->t.op != &hg_parameter_op && n->t.op != &hg_constant_op)
-            plan->tensor_bytes += rounded(hg_node_bytes(n));
     }
     for (int s = 0; s < plan->steps; s++)
         place_step(plan, &plan->step[s], last);

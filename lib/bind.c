@@ -179,13 +179,12 @@ static hg_node *fold(hg_plan *plan, hg_node *n)
     for (int i = 0; i < n->t.inputs; i++)
         in[i] = hg_node_input(n, i)->root->t.data;
     if (kernels->elements != NULL)
-        kernels->elements(&n->t, 0, hg_elements(&n->t), y, in);
-    else {
+        kernels->elements(&n->t, 0, hg_node_span(n), bytes > 0 ? scratch : y, in);
+    else
         for (int part = 0; part < parts; part++)
             kernels->run(&n->t, y, in, scratch, part, parts);
-        if (hg_needs_combine(plan, n, parts))
-            kernels->combine(&n->t, y, in, scratch, parts);
-    }
+    if (hg_needs_combine(plan, n, parts))
+        kernels->combine(&n->t, y, in, scratch, parts);
     free(scratch);
     n->t.op = &hg_constant_op;
     n->t.inputs = 0;
@@ -211,7 +210,7 @@ static bool same_inputs(const hg_node *a, const hg_node *b)
     return same || crossed;
 }
 
-static bool same_node(const hg_node *a, const hg_node *b)
+bool hg_node_same(const hg_node *a, const hg_node *b)
 {
     const hg_op *op = a->t.op;
     if (op != b->t.op || a->t.inputs != b->t.inputs || a->t.dtype != b->t.dtype ||
@@ -242,7 +241,7 @@ static hg_node *merge(table *seen, hg_node *n)
     for (size_t i = hash_node(n) % seen->slots;; i = (i + 1) % seen->slots) {
         if (seen->slot[i] == NULL)
             return seen->slot[i] = n;
-        if (same_node(seen->slot[i], n))
+        if (hg_node_same(seen->slot[i], n))
             return seen->slot[i];
     }
 }
@@ -261,29 +260,96 @@ static hg_node *improve(hg_plan *plan, table *seen, hg_node *n)
     return better == NULL ? NULL : merge(seen, better);
 }
 
-/* ---- The second pass: only live nodes, cheap ones once for each reader --------------------------------- */
+/* ---- The second pass: only live nodes, light ones once for each reader --------------------------------- */
 
-/* The cheap node that an elementwise reader's input stands for, to be computed again in the reader's own group. */
-static hg_node *cheap_input(const hg_plan *plan, const hg_node *reader, int input)
+/* How a node can be computed again. */
+typedef struct recipe {
+    int            ops;     /* that it takes, 0: it cannot */
+    const hg_node *from;    /* the one tensor of its size that they read; NULL: none */
+    int            readers;
+    bool           kept;    /* in memory anyway: an output, or what reads it is not elementwise */
+} recipe;
+
+enum { MOST_OPS_AGAIN = 6 };
+
+static bool reads_elementwise(const hg_node *n) { return n->t.op->flags & (HG_MAP | HG_REDUCE); }
+
+static void note_readers(const hg_node *draft, size_t drafts, recipe *recipes)
 {
-    hg_node *n = hg_node_input_root(reader, input);
-    bool copied = n->t.op->flags & HG_CHEAP && reader->t.op->flags & HG_MAP && !n->output && !plan->options.no_fusion;
-    return copied ? n : NULL;
+    for (size_t i = 0; i < drafts; i++) {
+        recipes[i].kept |= draft[i].output;
+        for (int j = 0; j < draft[i].t.inputs; j++) {
+            recipe *input = &recipes[hg_node_input_root(&draft[i], j)->t.id];
+            input->readers++;
+            input->kept |= !reads_elementwise(&draft[i]);
+        }
+    }
 }
 
-static size_t mark_live(hg_plan *plan, hg_node *draft, size_t drafts)
+/* From at most one tensor besides what is cheap. */
+static void write_recipe(const hg_node *n, recipe *recipes)
+{
+    recipe *own = &recipes[n->t.id];
+    own->ops = 1;
+    for (int j = 0; j < n->t.inputs && n->t.op->flags & HG_LIGHT; j++) {
+        const hg_node *input = hg_node_input_root(n, j);
+        const recipe *r = &recipes[input->t.id];
+        const hg_node *from = r->ops > 0 && !r->kept ? r->from : input;
+        if (from != NULL && own->from != NULL && from != own->from)
+            own->ops = 0;
+        if (own->ops == 0)
+            return;
+        own->from = own->from == NULL ? from : own->from;
+        own->ops += r->kept ? 0 : r->ops;
+    }
+    if (!(n->t.op->flags & (HG_LIGHT | HG_CHEAP)) || own->ops > MOST_OPS_AGAIN)
+        own->ops = 0;
+}
+
+/* The node that a reader's input stands for, to be computed again in the reader's own group; NULL: it is not. */
+static hg_node *copied_input(const hg_plan *plan, const recipe *recipes, const hg_node *reader, int input)
+{
+    hg_node *n = hg_node_input_root(reader, input);
+    const recipe *r = &recipes[n->t.id];
+    const bool cheap = n->t.op->flags & HG_CHEAP && !n->output;
+    const bool light = n->t.op->flags & HG_LIGHT && !r->kept && r->ops > 0 && r->readers > 1;
+    return !plan->options.no_fusion && reads_elementwise(reader) && (cheap || light) ? n : NULL;
+}
+
+/* Whether a copy's input is copied along. */
+static hg_node *inner_input(const recipe *recipes, const hg_node *n, int input)
+{
+    hg_node *inner = hg_node_input_root(n, input);
+    const recipe *r = &recipes[inner->t.id];
+    return n->t.op->flags & HG_LIGHT && r->ops > 0 && (!r->kept || inner->t.op->flags & HG_CHEAP) ? inner : NULL;
+}
+
+/* What a copy reads is alive. Returns how many nodes it takes. */
+static size_t mark_copied(const recipe *recipes, const hg_node *n)
+{
+    size_t nodes = 1;
+    for (int j = 0; j < n->t.inputs; j++) {
+        const hg_node *inner = inner_input(recipes, n, j);
+        if (inner == NULL)
+            hg_node_input(n, j)->live = true;
+        else
+            nodes += mark_copied(recipes, inner);
+    }
+    return nodes;
+}
+
+static size_t mark_live(hg_plan *plan, const recipe *recipes, hg_node *draft, size_t drafts)
 {
     size_t room = 0;
     for (size_t i = drafts; i-- > 0;) {
         hg_node *n = &draft[i];
         n->live |= n->output;
         for (int j = 0; n->live && j < n->t.inputs; j++) {
-            hg_node *cheap = cheap_input(plan, n, j);
-            if (cheap == NULL)
+            hg_node *copied = copied_input(plan, recipes, n, j);
+            if (copied == NULL)
                 hg_node_input(n, j)->live = true;
             else
-                hg_node_input(cheap, 0)->live = true;
-            room += cheap != NULL;
+                room += mark_copied(recipes, copied);
         }
         if (n->root != n)
             n->root->live |= n->live;
@@ -305,17 +371,33 @@ static hg_node *settle_node(hg_plan *plan, hg_node *old, hg_tensor **input)
     return n;
 }
 
-static bool settle(hg_plan *plan, hg_node *old)
+static hg_node *settle_copy(hg_plan *plan, const recipe *recipes, hg_node *old)
 {
     hg_tensor **input = hg_plan_alloc(plan, (size_t)old->t.inputs + 1, sizeof *input);
     for (int i = 0; i < old->t.inputs && input != NULL; i++) {
-        hg_node *cheap = cheap_input(plan, old, i);
-        if (cheap == NULL)
+        hg_node *inner = inner_input(recipes, old, i), *copy = inner == NULL ? NULL : settle_copy(plan, recipes, inner);
+        if (inner != NULL && copy == NULL)
+            return NULL;
+        input[i] = copy == NULL ? NULL : &copy->t;
+    }
+    if (input == NULL)
+        return NULL;
+    hg_node *n = settle_node(plan, old, input);
+    n->again = n->t.op->flags & HG_LIGHT;
+    return n;
+}
+
+static bool settle(hg_plan *plan, const recipe *recipes, hg_node *old)
+{
+    hg_tensor **input = hg_plan_alloc(plan, (size_t)old->t.inputs + 1, sizeof *input);
+    for (int i = 0; i < old->t.inputs && input != NULL; i++) {
+        hg_node *copied = copied_input(plan, recipes, old, i);
+        if (copied == NULL)
             continue;
-        hg_tensor **inner = hg_plan_alloc(plan, (size_t)cheap->t.inputs + 1, sizeof *inner);
-        if (inner == NULL)
+        hg_node *copy = settle_copy(plan, recipes, copied);
+        if (copy == NULL)
             return false;
-        input[i] = &settle_node(plan, cheap, inner)->t;
+        input[i] = &copy->t;
     }
     if (input == NULL)
         return false;
@@ -323,15 +405,30 @@ static bool settle(hg_plan *plan, hg_node *old)
     return true;
 }
 
+static size_t bytes_of_all(const hg_node *draft, size_t drafts)
+{
+    size_t bytes = 0;
+    for (const hg_node *n = draft; n < draft + drafts; n++)
+        if (n->root == n && n->t.op != &hg_parameter_op && !is_constant(n))
+            bytes += hg_node_bytes(n);
+    return bytes;
+}
+
 static bool settle_all(hg_plan *plan, hg_node *draft, size_t drafts)
 {
-    size_t room = mark_live(plan, draft, drafts);
-    plan->node = hg_plan_alloc(plan, room + 1, sizeof *plan->node);
+    recipe *recipes = hg_plan_alloc(plan, drafts + 1, sizeof *recipes);
+    if (recipes == NULL)
+        return false;
+    plan->tensor_bytes = bytes_of_all(draft, drafts);
+    note_readers(draft, drafts, recipes);
+    for (size_t i = 0; i < drafts; i++)
+        write_recipe(&draft[i], recipes);
+    plan->node = hg_plan_alloc(plan, mark_live(plan, recipes, draft, drafts) + 1, sizeof *plan->node);
     plan->nodes = 0;
     if (plan->node == NULL)
         return false;
     for (size_t i = 0; i < drafts; i++)
-        if (draft[i].live && !settle(plan, &draft[i]))
+        if (draft[i].live && !settle(plan, recipes, &draft[i]))
             return false;
     for (size_t id = 0; id < plan->sources; id++)
         if (plan->of_source[id] != NULL)

@@ -1,10 +1,48 @@
 /* The last stage of planning: every address resolved, so that a run only follows pointers. */
 #include "config.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "plan.h"
+
+/* ---- Values that many blocks share --------------------------------------------------------------------- */
+
+/* Whether a group can have rows that end where the repeating of its elements ends. */
+static bool can_have_rows(const hg_step *step, int64_t length)
+{
+    const hg_cuts *cuts = &step->cuts;
+    if (cuts->row % length != 0 || length < 2 * cuts->block)
+        return false;
+    return step->reductions == 0 || (length % cuts->block == 0 && length % cuts->part == 0);
+}
+
+static void find_steady(hg_step *step)
+{
+    for (int i = 0; i < step->nodes && step->elements > 0; i++) {
+        hg_node *n = step->node[i];
+        int64_t period, length = n->stored || n->t.op->repeats == NULL ? 0 : n->t.op->repeats(&n->t, &period);
+        if (length == 0 || step->cuts.block % period != 0)
+            continue;
+        if (can_have_rows(step, length))
+            step->cuts.row = length;
+        n->steady = length % step->cuts.row == 0;
+    }
+}
+
+/* They come first. */
+static void sort_steady(hg_step *step)
+{
+    hg_node *n;
+    for (int i = 0; i < step->nodes; i++) {
+        if (!(n = step->node[i])->steady)
+            continue;
+        memmove(step->node + step->steady + 1, step->node + step->steady, (size_t)(i - step->steady) * sizeof n);
+        step->node[step->steady++] = n;
+    }
+}
 
 /* ---- Blocks: the values that live only inside of a group ----------------------------------------------- */
 
@@ -43,7 +81,7 @@ static bool give_blocks(hg_plan *plan, hg_step *step)
             n->buffer = take_block(&b);
         for (int j = 0; j < n->t.inputs; j++) {
             const hg_node *input = hg_node_input_root(n, j);
-            if (hg_node_runs(input) && !input->stored && !read_later(step, i, input))
+            if (hg_node_runs(input) && !input->stored && !input->steady && !read_later(step, i, input))
                 b.busy[input->buffer] = false;
         }
     }
@@ -98,15 +136,94 @@ static void assign_in_place(hg_step *step, int at)
     step->instruction[at].elements = NULL;
 }
 
-static void drop_assignments(hg_step *step)
+/* ---- Chains: two ops in one go, without the value between them ------------------------------------------ */
+
+static const struct {
+    const hg_op *op;
+    enum hg_then then[2]; /* where the value between is the first input, or the second */
+} arithmetic[] = {
+    { &hg_add_op, { HG_THEN_ADD, HG_THEN_ADD } },
+    { &hg_sub_op, { HG_THEN_SUB, HG_THEN_SUB_FROM } },
+    { &hg_mul_op, { HG_THEN_MUL, HG_THEN_MUL } },
+    { &hg_div_op, { HG_THEN_DIV, HG_THEN_DIV_INTO } },
+};
+
+static bool same_place(const hg_operand *a, const hg_operand *b) { return a->base == b->base && a->offset == b->offset; }
+
+/* Whether an instruction can wait until another runs: nothing between them writes over what it reads. */
+static bool can_wait(const hg_step *step, int at, int until)
+{
+    const hg_instruction *in = &step->instruction[at];
+    for (int i = at + 1; i < until; i++)
+        for (int j = 0; j < in->inputs; j++)
+            if (step->instruction[i].elements != NULL && same_place(&step->instruction[i].output, &in->input[j]))
+                return false;
+    return true;
+}
+
+static bool read_once(const hg_step *step, const hg_node *n)
+{
+    int reads = 0;
+    for (int i = 0; i < step->nodes; i++)
+        reads += hg_reads_of(step->node[i], n);
+    return reads == 1;
+}
+
+/* The instruction at `at` does first what its input needs. */
+static bool chain(const hg_plan *plan, hg_step *step, int at, int input, enum hg_then then)
+{
+    hg_node *n = hg_node_input_root(step->node[at], input);
+    const int from = place_of(step, n);
+    hg_instruction *second = &step->instruction[at], *first = from < 0 ? NULL : &step->instruction[from];
+    if (first == NULL || first->elements == NULL || first->output.base != NULL || first->t != &n->t ||
+        !read_once(step, n) || !can_wait(step, from, at))
+        return false;
+    const hg_kernels *kernels = hg_tensor_kernels(&n->t, plan->options.isa);
+    if (kernels->then == NULL)
+        return false;
+    first->input[first->inputs++] = second->input[1 - input];
+    first->elements = kernels->then[then];
+    first->output = second->output;
+    *second = *first;
+    first->elements = NULL;
+    n->chained = true;
+    return true;
+}
+
+static void chain_all(const hg_plan *plan, hg_step *step)
+{
+    for (int i = 0; i < step->nodes; i++)
+        for (size_t k = 0; k < sizeof arithmetic / sizeof *arithmetic; k++)
+            if (step->node[i]->t.op == arithmetic[k].op && step->instruction[i].elements != NULL &&
+                !chain(plan, step, i, 0, arithmetic[k].then[0]))
+                chain(plan, step, i, 1, arithmetic[k].then[1]);
+}
+
+static void drop_instructions(const hg_plan *plan, hg_step *step)
 {
     for (int i = 0; i < step->nodes; i++)
         if (step->node[i]->t.op->flags & HG_ASSIGN)
             assign_in_place(step, i);
+    chain_all(plan, step);
     step->instructions = 0;
     for (int i = 0; i < step->nodes; i++)
         if (step->instruction[i].elements != NULL)
             step->instruction[step->instructions++] = step->instruction[i];
+}
+
+/* What takes in elements writes to the scratch if there is one. */
+static void compile_reductions(hg_plan *plan, hg_step *step)
+{
+    for (int r = 0; r < step->reductions; r++) {
+        hg_reducer *reduction = &step->reduction[r];
+        hg_operand *output = &step->instruction[place_of(step, reduction->node)].output;
+        reduction->kernels = hg_tensor_kernels(&reduction->node->t, plan->options.isa);
+        reduction->output = address(plan, reduction->node);
+        if (reduction->scratch >= 0)
+            reduction->scratch_memory = plan->arena + plan->buffer[reduction->scratch].offset;
+        output->base = reduction->scratch < 0 ? reduction->output : reduction->scratch_memory;
+        output->size = 0;
+    }
 }
 
 static bool compile_group(hg_plan *plan, hg_step *step)
@@ -120,13 +237,15 @@ static bool compile_group(hg_plan *plan, hg_step *step)
         in->t = &n->t;
         in->elements = hg_tensor_kernels(&n->t, plan->options.isa)->elements;
         in->output = operand(plan, n, false);
-        in->input = hg_plan_alloc(plan, (size_t)n->t.inputs + 1, sizeof *in->input);
+        in->inputs = n->t.inputs;
+        in->input = hg_plan_alloc(plan, (size_t)n->t.inputs + 2, sizeof *in->input); /* one more for a chain */
         if (in->input == NULL)
             return false;
         for (int j = 0; j < n->t.inputs; j++)
             in->input[j] = operand(plan, hg_node_input(n, j), n->t.op->flags & HG_INDEXED);
     }
-    drop_assignments(step);
+    compile_reductions(plan, step);
+    drop_instructions(plan, step);
     return true;
 }
 
@@ -153,7 +272,7 @@ static bool check_kernels(hg_plan *plan)
         if (!hg_node_runs(n))
             continue;
         const hg_kernels *kernels = hg_tensor_kernels(&n->t, plan->options.isa);
-        bool elementwise = n->t.op->flags & (HG_MAP | HG_INDEXED);
+        bool elementwise = hg_node_is_fusable(n);
         if (elementwise && n->t.inputs > HG_MOST_GROUP_INPUTS) {
             hg_fail(&plan->error, HG_BAD_ARGUMENT, "op %s: an elementwise op takes at most %d inputs, not %d",
                     n->t.op->name, HG_MOST_GROUP_INPUTS, n->t.inputs);
@@ -172,20 +291,22 @@ bool hg_plan_compile(hg_plan *plan)
 {
     if (!check_kernels(plan))
         return false;
-    for (int s = 0; s < plan->steps; s++)
+    for (int s = 0; s < plan->steps; s++) {
+        find_steady(&plan->step[s]);
+        sort_steady(&plan->step[s]);
         if (!give_blocks(plan, &plan->step[s]))
             return false;
+    }
     plan->blocks_offset = plan->arena_bytes;
     plan->arena_bytes += plan->blocks_bytes * (size_t)plan->options.threads;
     if (plan->arena_bytes == 0)
         plan->arena_bytes = HG_ALIGN;
-    plan->arena = aligned_alloc(HG_ALIGN, plan->arena_bytes);
+    plan->arena = hg_memory_new(plan->arena_bytes);
     if (plan->arena == NULL) {
         hg_fail(&plan->error, HG_OUT_OF_MEMORY, "out of memory: a plan asked for an arena of %zu bytes",
                 plan->arena_bytes);
         return false;
     }
-    memset(plan->arena, 0, plan->arena_bytes);
     for (int s = 0; s < plan->steps; s++)
         if (!compile_group(plan, &plan->step[s]) || !compile_producer(plan, &plan->step[s]))
             return false;

@@ -10,7 +10,8 @@
 typedef struct unit {
     hg_node **node;
     int       nodes, room;
-    hg_node  *producer; /* the one node that is neither HG_MAP nor HG_INDEXED */
+    hg_node  *producer; /* the one node that can be no member of a group */
+    hg_cuts   cuts;     /* that its reductions ask for; row == 0: they have none or it is a producer without a group */
     int       stamp;    /* of the last search that came by */
 } unit;
 
@@ -23,7 +24,7 @@ typedef struct fusion {
 } fusion;
 
 static bool is_map(const hg_node *n) { return n->t.op->flags & HG_MAP; }
-static bool is_group_member(const hg_node *n) { return n->t.op->flags & (HG_MAP | HG_INDEXED); }
+static bool reads_elementwise(const hg_node *n) { return is_map(n) || hg_node_reduces(n); }
 
 /* ---- What must come after what ------------------------------------------------------------------------- */
 
@@ -116,6 +117,15 @@ static bool rank_nodes(fusion *f)
 
 /* ---- Fusing -------------------------------------------------------------------------------------------- */
 
+/* Rows that are cut evenly count as one. */
+static hg_cuts cuts_of(const hg_node *n)
+{
+    hg_cuts cuts = n->t.op->cuts(&n->t, HG_BLOCK);
+    if (cuts.row > 0 && cuts.row % cuts.part == 0 && cuts.row % cuts.block == 0)
+        cuts.row = hg_node_span(n);
+    return cuts;
+}
+
 static bool add_to_unit(fusion *f, unit *u, hg_node *n)
 {
     if (u->nodes == u->room) {
@@ -129,8 +139,10 @@ static bool add_to_unit(fusion *f, unit *u, hg_node *n)
         u->room = room;
     }
     u->node[u->nodes++] = n;
-    if (!is_group_member(n))
+    if (!hg_node_is_fusable(n))
         u->producer = n;
+    if (hg_node_reduces(n))
+        u->cuts = cuts_of(n);
     n->unit = (int)(u - f->unit);
     return true;
 }
@@ -145,7 +157,30 @@ static bool is_contiguous(const hg_plan *plan, const hg_node *n)
     return end >= 0;
 }
 
-/* Between members of one unit only elementwise reading is possible: an element needs just its own place. */
+/* Whether the reductions of two units can go through the same parts and blocks; the wider parts hold for both. */
+static bool join_cuts(const unit *a, const unit *b, hg_cuts *cuts)
+{
+    *cuts = a->cuts.part >= b->cuts.part ? a->cuts : b->cuts;
+    const hg_cuts *other = a->cuts.part >= b->cuts.part ? &b->cuts : &a->cuts;
+    return other->row == 0 ||
+           (cuts->row == other->row && cuts->block == other->block && cuts->part % other->part == 0);
+}
+
+/* Whether each of a producer's parts ends where reductions can be cut. */
+static bool fits_parts(const hg_plan *plan, const hg_node *producer, const hg_cuts *cuts)
+{
+    int parts = producer->t.op->parts == NULL ? 1 : producer->t.op->parts(&producer->t, plan->options.threads);
+    bool fits = true;
+    for (int part = 0; part < parts && cuts->row > 0 && fits; part++) {
+        int64_t begin, end;
+        producer->t.op->range(&producer->t, part, parts, &begin, &end);
+        fits = begin >= end || begin % cuts->row % cuts->part == 0;
+    }
+    return fits;
+}
+
+/* Between members of one unit only elementwise reading is possible: an element needs just its own place. What a reduction
+   gives is there when the unit is done. */
 static bool edges_stay_elementwise(const fusion *f, const unit *from, const unit *to)
 {
     int target = (int)(to - f->unit);
@@ -158,7 +193,7 @@ static bool edges_stay_elementwise(const fusion *f, const unit *from, const unit
             bool data = false;
             for (int j = 0; j < reader->t.inputs; j++)
                 data |= hg_node_input_root(reader, j) == n;
-            if (!is_map(reader) || (!data && !is_map(n)))
+            if (!reads_elementwise(reader) || (data ? hg_node_reduces(n) : !reads_elementwise(n)))
                 return false;
         }
     }
@@ -192,11 +227,12 @@ static bool reaches_around(fusion *f, const unit *from, const unit *to)
 static bool can_merge(fusion *f, const unit *a, const unit *b)
 {
     const hg_node *producer = a->producer != NULL ? a->producer : b->producer;
+    hg_cuts cuts;
     if (a->producer != NULL && b->producer != NULL)
         return false;
-    if (hg_elements(&a->node[0]->t) != hg_elements(&b->node[0]->t))
+    if (hg_node_span(a->node[0]) != hg_node_span(b->node[0]) || !join_cuts(a, b, &cuts))
         return false;
-    if (producer != NULL && !is_contiguous(f->plan, producer))
+    if (producer != NULL && (!is_contiguous(f->plan, producer) || !fits_parts(f->plan, producer, &cuts)))
         return false;
     return edges_stay_elementwise(f, a, b) && edges_stay_elementwise(f, b, a) && !reaches_around(f, a, b) &&
            !reaches_around(f, b, a);
@@ -204,9 +240,12 @@ static bool can_merge(fusion *f, const unit *a, const unit *b)
 
 static bool merge_into(fusion *f, unit *to, unit *from)
 {
+    hg_cuts cuts;
+    join_cuts(to, from, &cuts);
     for (int i = 0; i < from->nodes; i++)
         if (!add_to_unit(f, to, from->node[i]))
             return false;
+    to->cuts = cuts;
     *from = (unit){ 0 };
     return true;
 }
@@ -224,6 +263,33 @@ static bool fuse_inputs(fusion *f, hg_node *n)
     return true;
 }
 
+static bool reads(const unit *u, const hg_node *root)
+{
+    for (int i = 0; i < u->nodes; i++)
+        if (reads_elementwise(u->node[i]) && hg_reads_of(u->node[i], root) > 0)
+            return true;
+    return false;
+}
+
+static bool read_the_same(const unit *a, const unit *b)
+{
+    for (int i = 0; i < a->nodes; i++)
+        for (int j = 0; reads_elementwise(a->node[i]) && j < a->node[i]->t.inputs; j++)
+            if (reads(b, hg_node_input_root(a->node[i], j)))
+                return true;
+    return false;
+}
+
+/* Reductions that go through the same tensor do so together. */
+static bool fuse_siblings(fusion *f)
+{
+    for (unit *a = f->unit; a < f->unit + f->units; a++)
+        for (unit *b = f->unit; b < f->unit + f->units; b++)
+            if (a != b && a->cuts.row > 0 && b->cuts.row > 0 && read_the_same(a, b) && can_merge(f, a, b) && !merge_into(f, a, b))
+                return false;
+    return true;
+}
+
 static bool make_units(fusion *f)
 {
     hg_plan *plan = f->plan;
@@ -236,18 +302,63 @@ static bool make_units(fusion *f)
             return false;
     plan->ops = f->units;
     for (size_t i = 0; i < plan->nodes && !plan->options.no_fusion; i++)
-        if (is_map(&plan->node[i]) && !fuse_inputs(f, &plan->node[i]))
+        if (reads_elementwise(&plan->node[i]) && hg_node_runs(&plan->node[i]) && !fuse_inputs(f, &plan->node[i]))
             return false;
-    return true;
+    return plan->options.no_fusion || fuse_siblings(f);
 }
 
-/* ---- Phases -------------------------------------------------------------------------------------------- */
+/* ---- Twins: copies that were made for several readers, and found together again ------------------------ */
 
 static int by_rank(const void *a, const void *b)
 {
     const hg_node *const *x = a, *const *y = b;
     return ((*x)->rank > (*y)->rank) - ((*x)->rank < (*y)->rank);
 }
+
+static hg_node *find_twin(const unit *u, int before, const hg_node *n)
+{
+    for (int i = 0; i < before; i++)
+        if (hg_node_same(u->node[i], n))
+            return u->node[i];
+    return NULL;
+}
+
+/* The second of two becomes a view of the first. */
+static void unite(unit *u, hg_node *twin, hg_node *n)
+{
+    for (int i = 0; i < u->nodes; i++)
+        for (int j = 0; j < u->node[i]->t.inputs; j++)
+            if (hg_node_input(u->node[i], j) == n)
+                u->node[i]->t.input[j] = &twin->t;
+    n->t.op = &hg_stop_gradient_op;
+    n->t.inputs = 1;
+    n->t.input[0] = &twin->t;
+    n->root = twin;
+    n->unit = -1;
+}
+
+static bool unite_twins(fusion *f)
+{
+    for (unit *u = f->unit; u < f->unit + f->units; u++) {
+        int kept = 0;
+        if (u->nodes == 0)
+            continue;
+        qsort(u->node, (size_t)u->nodes, sizeof *u->node, by_rank);
+        for (int i = 0; i < u->nodes; i++) {
+            hg_node *n = u->node[i], *twin = n->output ? NULL : find_twin(u, kept, n);
+            if (twin == NULL)
+                u->node[kept++] = n;
+            else
+                unite(u, twin, n);
+        }
+        u->nodes = kept;
+    }
+    for (size_t i = 0; i < f->plan->nodes; i++)
+        f->plan->node[i].root = f->plan->node[i].root->root;
+    return note_edges(f);
+}
+
+/* ---- Phases -------------------------------------------------------------------------------------------- */
 
 /* What is known while steps are put into phases, by unit. */
 typedef struct order {
@@ -269,7 +380,7 @@ static int choose_parts(const hg_plan *plan, const unit *u)
 {
     enum { ELEMENTS_WORTH_A_PART = 4096 };
     int threads = plan->options.threads, parts = 1;
-    int64_t worth = hg_elements(&u->node[0]->t) / ELEMENTS_WORTH_A_PART;
+    int64_t worth = hg_node_span(u->node[0]) / ELEMENTS_WORTH_A_PART;
     if (u->producer == NULL)
         parts = worth < threads ? (int)worth : threads;
     else if (u->producer->t.op->parts != NULL)
@@ -278,9 +389,12 @@ static int choose_parts(const hg_plan *plan, const unit *u)
 }
 
 /* With more than one part, an op's `combine` is a step of its own, a phase later. */
-static bool combines_later(const hg_plan *plan, const unit *u, int parts)
+static bool combines(const hg_plan *plan, const unit *u, int parts)
 {
-    return u->producer != NULL && parts > 1 && hg_needs_combine(plan, u->producer, parts);
+    for (int i = 0; i < u->nodes; i++)
+        if ((u->node[i] == u->producer || hg_node_reduces(u->node[i])) && hg_needs_combine(plan, u->node[i], parts))
+            return true;
+    return false;
 }
 
 static hg_step *new_step(hg_plan *plan, int phase)
@@ -303,18 +417,36 @@ static void sort_unit(unit *u)
         }
 }
 
-static void place_unit(hg_plan *plan, unit *u, int phase)
+static bool note_reductions(hg_plan *plan, hg_step *step)
+{
+    step->reduction = hg_plan_alloc(plan, (size_t)step->nodes + 1, sizeof *step->reduction);
+    for (int i = 0; i < step->nodes && step->reduction != NULL; i++)
+        if (hg_node_reduces(step->node[i]))
+            step->reduction[step->reductions++].node = step->node[i];
+    return step->reduction != NULL;
+}
+
+/* Without reductions, cut where a cache line ends, so that no two threads write to one. */
+static hg_cuts unit_cuts(const unit *u)
+{
+    enum { LINE = 64 };
+    return u->cuts.row > 0 ? u->cuts : (hg_cuts){ .row = hg_node_span(u->node[0]), .part = LINE, .block = HG_BLOCK };
+}
+
+static bool place_unit(hg_plan *plan, unit *u, int phase)
 {
     hg_step *step = new_step(plan, phase);
     int producers = u->producer != NULL;
     sort_unit(u);
     step->parts = choose_parts(plan, u);
     step->producer = u->producer;
-    step->elements = hg_elements(&u->node[0]->t);
+    step->elements = hg_node_span(u->node[0]);
+    step->cuts = unit_cuts(u);
     step->node = u->node + producers;
     step->nodes = u->nodes - producers;
-    step->combined_later = combines_later(plan, u, step->parts);
-    step->combines_here = u->producer != NULL && step->parts == 1 && hg_needs_combine(plan, u->producer, 1);
+    step->combined_later = step->parts > 1 && combines(plan, u, step->parts);
+    step->combines_here = step->parts == 1 && combines(plan, u, 1);
+    return note_reductions(plan, step);
 }
 
 static void place_combines(hg_plan *plan, int steps_before, int phase)
@@ -353,7 +485,8 @@ static bool fill_phases(fusion *f)
         int start = plan->steps;
         place_combines(plan, last_start, phase);
         for (int i; (i = earliest_ready(f, &o)) >= 0; left--) {
-            place_unit(plan, &f->unit[i], phase);
+            if (!place_unit(plan, &f->unit[i], phase))
+                return false;
             o.phase[i] = phase + plan->step[plan->steps - 1].combined_later;
         }
         for (int i = 0; i < f->units; i++)
@@ -421,7 +554,7 @@ static void number_units(hg_plan *plan)
 bool hg_plan_fuse(hg_plan *plan)
 {
     fusion f = { .plan = plan };
-    if (!note_edges(&f) || !rank_nodes(&f) || !make_units(&f) || !fill_phases(&f) || !share_out(plan))
+    if (!note_edges(&f) || !rank_nodes(&f) || !make_units(&f) || !unite_twins(&f) || !fill_phases(&f) || !share_out(plan))
         return false;
     number_units(plan);
     return true;

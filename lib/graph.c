@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "init.h"
+#include "memory.h"
 #include "op/op.h"
 #include "tensor.h"
 
@@ -23,13 +24,12 @@ typedef struct hg_chunk {
 static hg_chunk *chunk_new(size_t size, hg_chunk *next)
 {
     hg_chunk *chunk = malloc(sizeof *chunk);
-    char *memory = aligned_alloc(ALIGNMENT, size);
+    char *memory = hg_memory_new(size);
     if (chunk == NULL || memory == NULL) {
         free(chunk);
-        free(memory);
+        hg_memory_free(memory, size);
         return NULL;
     }
-    memset(memory, 0, size);
     *chunk = (hg_chunk){ .next = next, .memory = memory, .size = size };
     return chunk;
 }
@@ -94,7 +94,7 @@ void hg_graph_free(hg_graph *graph)
         return;
     for (hg_chunk *chunk = graph->chunks, *next; chunk != NULL; chunk = next) {
         next = chunk->next;
-        free(chunk->memory);
+        hg_memory_free(chunk->memory, chunk->size);
         free(chunk);
     }
     free(graph->tensors.at);
@@ -116,14 +116,12 @@ hg_status hg_graph_status(const hg_graph *graph)
 
 hg_tensor *hg_graph_fail(hg_graph *graph, hg_status status, const char *format, ...)
 {
-    char text[HG_ERROR_TEXT];
     va_list arguments;
     if (graph == NULL)
         return NULL;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    hg_vfail(&graph->error, status, format, arguments);
     va_end(arguments);
-    hg_fail(&graph->error, status, "%s", text);
     return NULL;
 }
 

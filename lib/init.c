@@ -2,8 +2,8 @@
 #include "init.h"
 
 #include <math.h>
-#include <stdlib.h>
 
+#include "memory.h"
 #include "random.h"
 
 hg_initializer hg_zeros(void) { return (hg_initializer){ .kind = HG_INITIAL_ZEROS }; }
@@ -99,7 +99,7 @@ hg_status hg_initialize(hg_tensor *t, hg_initializer initial, hg_error *error)
     stream s = { .key = hg_random_key(t->graph->seed, t->name), .count = hg_shape_count(&t->shape, 1) };
     if (!isfinite(initial.a))
         return hg_fail(error, HG_BAD_ARGUMENT, "parameter \"%s\": the initializer's number is not finite", t->name);
-    s.values = malloc((size_t)(s.count > 0 ? s.count : 1) * sizeof *s.values);
+    s.values = hg_memory_new((size_t)s.count * sizeof *s.values);
     if (s.values == NULL)
         return hg_fail(error, HG_OUT_OF_MEMORY, "out of memory: initial values of \"%s\"", t->name);
     fans(&t->shape, s.count, &fan_in, &fan_out);
@@ -116,6 +116,6 @@ hg_status hg_initialize(hg_tensor *t, hg_initializer initial, hg_error *error)
     }
     if (status == HG_OK)
         hg_from_doubles(t->dtype, s.values, t->data, (size_t)s.count);
-    free(s.values);
+    hg_memory_free(s.values, (size_t)s.count * sizeof *s.values);
     return status;
 }

@@ -18,6 +18,11 @@ const hg_kind *const hg_optimizer_kinds[] = {
 
 /* ---- What updates are made of --------------------------------------------------------------------------- */
 
+bool hg_is_weight(const hg_tensor *parameter)
+{
+    return hg_tensor_shape(parameter)->rank >= 2;
+}
+
 hg_tensor *hg_update_state(hg_tensor *parameter, const char *name)
 {
     char full[512];

@@ -65,16 +65,11 @@ static void adamw_prepare(const void *attributes, int64_t step, double factor, d
     scalars[DECAY] = factor * spec->rate * spec->weight_decay;
 }
 
-static bool is_weight(const hg_tensor *parameter)
-{
-    return hg_tensor_shape(parameter)->rank >= 2;
-}
-
 static int adamw_update(hg_tensor *parameter, hg_tensor *gradient, hg_tensor *const scalar[], const void *attributes,
                         hg_tensor *assignment[HG_UPDATE_ASSIGNMENTS])
 {
     hg_adam_spec adam = without_decay(attributes);
-    if (!is_weight(parameter))
+    if (!hg_is_weight(parameter))
         return adam_update(parameter, gradient, scalar, &adam, assignment);
     hg_tensor *direction = adam_direction(parameter, gradient, scalar[EPSILON], &adam, assignment);
     hg_tensor *step = hg_add(hg_mul(scalar[RATE], direction), hg_mul(scalar[DECAY], parameter));

@@ -169,7 +169,7 @@ hg_status hg_pca_squared_error(const hg_pca *pca, const hg_dataset *data, double
     }
     free(block);
     free(code);
-    *per_sample = left / (double)hg_dataset_count(data);
+    *per_sample = fmax(left, 0) / (double)hg_dataset_count(data); /* of as many components as numbers it is all rounding */
     return status;
 }
 

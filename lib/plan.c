@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "plan.h"
 
 void *hg_plan_alloc(hg_plan *plan, size_t count, size_t size)
@@ -32,10 +33,11 @@ void hg_plan_free(hg_plan *plan)
 {
     if (plan == NULL)
         return;
+    hg_team_free(plan->team);
     for (size_t i = 0; i < plan->owned_count; i++)
         free(plan->owned[i]);
     free(plan->owned);
-    free(plan->arena);
+    hg_memory_free(plan->arena, plan->arena_bytes);
     free(plan);
 }
 
@@ -52,6 +54,14 @@ static bool check_options(hg_graph *graph, hg_plan_options *options)
         hg_graph_fail(graph, HG_BAD_ARGUMENT, "a plan runs on 1 to 4096 threads, not %d", options->threads);
     if (options->isa < HG_ISA_BASE || options->isa > hg_isa_best())
         hg_graph_fail(graph, HG_BAD_ARGUMENT, "this processor does not run %s", hg_isa_name(options->isa));
+    return graph->error.status == HG_OK;
+}
+
+static bool check_filling(hg_graph *graph, const hg_filling *filling)
+{
+    if (filling->fill != NULL && (filling->input == NULL || filling->input->graph != graph ||
+                                  filling->input->op != &hg_input_op))
+        hg_graph_fail(graph, HG_BAD_ARGUMENT, "what a plan fills must be an input of its graph");
     return graph->error.status == HG_OK;
 }
 
@@ -81,26 +91,11 @@ static void choose_threads(hg_plan *plan)
         plan->options.threads = work < worth_a_team ? 1 : hg_threads_best();
 }
 
-/* Lets ops make each thread of the team ready, so that nothing is allocated later. */
-static void prepare_team(const hg_plan *plan)
-{
-    for (size_t i = 0; i < plan->nodes; i++) {
-        void (*prepare)(void) = plan->node[i].t.op->prepare;
-        bool first = prepare != NULL;
-        for (size_t k = 0; first && k < i; k++)
-            first = plan->node[k].t.op->prepare != prepare;
-        if (!first)
-            continue;
-#pragma omp parallel num_threads(plan->options.threads)
-        prepare();
-    }
-}
-
 hg_plan *hg_plan_new(hg_graph *graph, int outputs, hg_tensor *const output[], const hg_plan_options *options)
 {
     hg_plan_options chosen = options == NULL ? (hg_plan_options){ 0 } : *options;
     if (graph == NULL || graph->error.status != HG_OK || !check_options(graph, &chosen) ||
-        !check_outputs(graph, outputs, output))
+        !check_filling(graph, &chosen.filling) || !check_outputs(graph, outputs, output))
         return NULL;
     hg_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL) {
@@ -112,10 +107,8 @@ hg_plan *hg_plan_new(hg_graph *graph, int outputs, hg_tensor *const output[], co
     bool bound = hg_plan_bind(plan, outputs, output);
     if (bound)
         choose_threads(plan);
-    if (bound && hg_plan_fuse(plan) && hg_plan_place(plan) && hg_plan_compile(plan)) {
-        prepare_team(plan);
+    if (bound && hg_plan_fuse(plan) && hg_plan_place(plan) && hg_plan_compile(plan) && hg_plan_staff(plan))
         return plan;
-    }
     hg_fail(&graph->error, plan->error.status, "%s", plan->error.text);
     hg_plan_free(plan);
     return NULL;

@@ -1,4 +1,4 @@
-/* Running a plan: one team of threads goes through all steps. Nothing here allocates, and nothing asks for a shape. */
+/* Running a plan: its threads go through all phases. Nothing here allocates, and nothing asks for a shape. */
 #include "config.h"
 
 #include <omp.h>
@@ -11,38 +11,56 @@ static inline char *at(const hg_operand *o, char *blocks, int64_t begin)
     return o->base == NULL ? blocks + o->offset : o->base + (size_t)begin * o->size;
 }
 
-static void run_block(const hg_step *step, char *blocks, int64_t begin, int64_t n)
+/* Instructions [from, to) on n elements. */
+static void run_block(const hg_step *step, int from, int to, char *blocks, int64_t begin, int64_t n)
 {
-    for (int i = 0; i < step->instructions; i++) {
+    for (int i = from; i < to; i++) {
         const hg_instruction *instruction = &step->instruction[i];
         const void *in[HG_MOST_GROUP_INPUTS];
-        for (int j = 0; j < instruction->t->inputs; j++)
+        for (int j = 0; j < instruction->inputs; j++)
             in[j] = at(&instruction->input[j], blocks, begin);
         instruction->elements(instruction->t, begin, n, at(&instruction->output, blocks, begin), in);
     }
 }
 
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Blocks begin anew with each row. */
 static void run_group(const hg_step *step, char *blocks, int64_t begin, int64_t end)
 {
-    for (; begin < end; begin += HG_BLOCK)
-        run_block(step, blocks, begin, end - begin < HG_BLOCK ? end - begin : HG_BLOCK);
+    const int64_t row = step->cuts.row;
+    while (begin < end) {
+        const int64_t stop = smaller(end, begin - begin % row + row);
+        run_block(step, 0, step->steady, blocks, begin, smaller(step->cuts.block, stop - begin));
+        for (int64_t n; begin < stop; begin += n) {
+            n = smaller(step->cuts.block, stop - begin);
+            run_block(step, step->steady, step->instructions, blocks, begin, n);
+        }
+    }
 }
 
-/* Cut where a cache line ends, so that no two threads write to one. */
-static int64_t cut(int64_t elements, int part, int parts)
+int64_t hg_step_cut(const hg_step *step, int part)
 {
-    enum { LINE = 64 };
-    return part == parts ? elements : elements / LINE * part / parts * LINE;
+    const int64_t row = step->cuts.row, in_row = (row + step->cuts.part - 1) / step->cuts.part;
+    const int64_t pieces = step->elements == 0 ? 0 : step->elements / row * in_row, piece = pieces * part / step->parts;
+    return piece == pieces ? step->elements : piece / in_row * row + piece % in_row * step->cuts.part;
 }
 
+/* A producer that is combined has no group behind it. */
 static void combine(const hg_step *step)
 {
-    step->kernels->combine(&step->producer->t, step->output, step->input, step->scratch_memory, step->parts);
+    if (step->nodes == 0)
+        step->kernels->combine(&step->producer->t, step->output, step->input, step->scratch_memory, step->parts);
+    for (int i = 0; i < step->reductions; i++) {
+        const hg_reducer *r = &step->reduction[i];
+        if (r->scratch >= 0)
+            r->kernels->combine(&r->node->t, r->output, NULL, r->scratch_memory, step->parts);
+    }
 }
 
 static void run_part(const hg_step *step, char *blocks, int part)
 {
-    int64_t begin = cut(step->elements, part, step->parts), end = cut(step->elements, part + 1, step->parts);
+    int64_t begin, end;
     if (step->combines != NULL) {
         combine(step->combines);
         return;
@@ -50,52 +68,86 @@ static void run_part(const hg_step *step, char *blocks, int part)
     if (step->producer != NULL) {
         const hg_tensor *t = &step->producer->t;
         step->kernels->run(t, step->output, step->input, step->scratch_memory, part, step->parts);
-        if (step->combines_here)
-            combine(step);
-        if (step->nodes == 0)
-            return;
-        t->op->range(t, part, step->parts, &begin, &end);
+        if (step->nodes > 0)
+            t->op->range(t, part, step->parts, &begin, &end);
+    } else {
+        begin = hg_step_cut(step, part);
+        end = hg_step_cut(step, part + 1);
     }
-    run_group(step, blocks, begin, end);
+    if (step->nodes > 0)
+        run_group(step, blocks, begin, end);
+    if (step->combines_here)
+        combine(step);
 }
 
-/* What a profiled plan's first thread keeps of time; a wait at a barrier counts for the step before it. */
-static double note_time(hg_step *step, double since)
+/* ---- The whole ------------------------------------------------------------------------------------------- */
+
+static double note_time(double *spent, double since)
 {
     double now = omp_get_wtime();
-    step->seconds += now - since;
+    *spent += now - since;
     return now;
 }
 
-static void work(hg_plan *plan, int thread, int threads)
+/* The next task of a queue that nobody has taken in this run; NULL: there is none. */
+static const hg_task *take(hg_queue *queue, uint64_t run)
 {
+    const uint64_t end = run * queue->tasks;
+    uint64_t taken = atomic_load_explicit(&queue->taken, memory_order_relaxed);
+    while (taken < end)
+        if (atomic_compare_exchange_weak(&queue->taken, &taken, taken + 1))
+            return &queue->task[taken + queue->tasks - end];
+    return NULL;
+}
+
+static void run_task(const hg_plan *plan, const hg_task *task, char *blocks)
+{
+    const hg_filling *filling = &plan->options.filling;
+    if (task->step != NULL)
+        run_part(task->step, blocks, task->part);
+    else
+        filling->fill(filling->context, plan->filled, task->part, plan->options.threads);
+}
+
+/* A thread's own tasks, then what others have not begun. */
+static void run_phase(hg_plan *plan, hg_phase *phase, int thread, uint64_t run, double *time)
+{
+    const int threads = plan->options.threads;
+    const hg_task *task;
     char *blocks = plan->arena + plan->blocks_offset + (size_t)thread * plan->blocks_bytes;
-    const bool profile = plan->options.profile && thread == 0;
-    double time = profile ? omp_get_wtime() : 0;
-    for (int s = 0; s < plan->steps; s++) {
-        hg_step *step = &plan->step[s];
-        for (int part = 0; part < step->parts; part++)
-            if (hg_step_thread(step, part, threads) == thread)
-                run_part(step, blocks, part);
-        if (s + 1 == plan->steps || step[1].phase != step->phase) {
-#pragma omp barrier
+    uint64_t done = 0;
+    for (int i = 0; i < threads; i++)
+        while ((task = take(&phase->queue[(thread + i) % threads], run)) != NULL) {
+            const ptrdiff_t step = task->step != NULL ? task->step - plan->step : plan->steps;
+            run_task(plan, task, blocks);
+            done++;
+            if (plan->spent != NULL)
+                *time = note_time(&plan->spent[thread].step[step], *time);
         }
-        if (profile)
-            time = note_time(step, time);
+    if (done > 0)
+        hg_team_count(plan->team, &phase->done, done, run * phase->tasks);
+}
+
+void hg_plan_work(void *context, int thread, uint64_t run)
+{
+    hg_plan *plan = context;
+    hg_denormals before = hg_denormals_flush(plan->graph->dtype == HG_F32);
+    double time = plan->spent != NULL ? omp_get_wtime() : 0;
+    for (int p = 0; p <= plan->phases; p++) {
+        hg_phase *phase = &plan->phase[p];
+        run_phase(plan, phase, thread, run, &time);
+        hg_team_wait(plan->team, &phase->done, run * phase->tasks);
+        if (plan->spent != NULL)
+            time = note_time(&plan->spent[thread].phase[p], time);
     }
+    hg_denormals_restore(before);
 }
 
 hg_status hg_run(hg_plan *plan)
 {
     if (plan == NULL)
         return HG_BAD_ARGUMENT;
-    const bool flush = plan->graph->dtype == HG_F32;
-#pragma omp parallel num_threads(plan->options.threads)
-    {
-        hg_denormals before = hg_denormals_flush(flush);
-        work(plan, omp_get_thread_num(), omp_get_num_threads());
-        hg_denormals_restore(before);
-    }
+    hg_team_run(plan->team);
     plan->runs++;
     return HG_OK;
 }

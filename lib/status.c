@@ -2,7 +2,6 @@
 #include <hourglass/status.h>
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 const char *hg_status_text(hg_status status)
@@ -16,15 +15,21 @@ const char *hg_status_text(hg_status status)
     return (size_t)status < count ? texts[status] : "an unknown status";
 }
 
-hg_status hg_fail(hg_error *error, hg_status status, const char *format, ...)
+hg_status hg_vfail(hg_error *error, hg_status status, const char *format, va_list arguments)
 {
     assert(status != HG_OK);
     if (error && error->status == HG_OK) {
-        va_list arguments;
-        va_start(arguments, format);
         vsnprintf(error->text, sizeof error->text, format, arguments);
-        va_end(arguments);
         error->status = status;
     }
+    return status;
+}
+
+hg_status hg_fail(hg_error *error, hg_status status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    hg_vfail(error, status, format, arguments);
+    va_end(arguments);
     return status;
 }

@@ -4,6 +4,8 @@
 
 #include <hourglass/op.h>
 
+enum { HG_BLOCK = 1024 }; /* elements that a fused group computes at once */
+
 struct hg_tensor {
     hg_graph    *graph;
     const hg_op *op;

@@ -25,8 +25,8 @@ static double now(void)
 
 static const hg_kind training_kind = {
     "training", sizeof(hg_training),
-    (const hg_field[]){ HG_INT_FIELD(hg_training, epochs, "[1, inf)", 20),
-                        HG_INT_FIELD(hg_training, batch, "[1, inf)", 128),
+    (const hg_field[]){ HG_INT_FIELD(hg_training, epochs, "[1, inf)", 0),
+                        HG_INT_FIELD(hg_training, batch, "[1, inf)", 0),
                         HG_NUMBER_FIELD(hg_training, valid_fraction, "[0, 1)", 0),
                         HG_INT_FIELD(hg_training, patience, "[0, inf)", 0),
                         HG_NUMBER_FIELD(hg_training, warm_up, "[0, inf)", 0),
@@ -44,11 +44,25 @@ static hg_status resolve_schedule(hg_trainer *t)
                          t->options.warm_up, (long long)t->options.epochs);
 }
 
+/* The declaration's settings where the caller's are zero. */
+static hg_training take_settings(const hg_model *model, hg_training t)
+{
+    hg_training_settings s = hg_settings_for(
+        hg_model_declaration(model), (hg_training_settings){ t.epochs, t.batch, t.optimizer, t.schedule, t.warm_up });
+    t.epochs = s.epochs;
+    t.batch = s.batch;
+    t.optimizer = s.optimizer;
+    t.schedule = s.schedule;
+    t.warm_up = s.warm_up;
+    return t;
+}
+
 static hg_status resolve_options(hg_trainer *t, const hg_training *training)
 {
     alignas(max_align_t) char resolved[HG_SPEC_BYTES];
     hg_error error = { 0 };
-    if (hg_spec_resolve(&training_kind, training, resolved, "training", &error) != HG_OK)
+    const hg_training all = take_settings(t->model, *training);
+    if (hg_spec_resolve(&training_kind, &all, resolved, "training", &error) != HG_OK)
         return hg_model_fail(t->model, error.status, "%s", error.text);
     memcpy(&t->options, resolved, sizeof t->options);
     if (t->options.seed == 0)
@@ -58,8 +72,6 @@ static hg_status resolve_options(hg_trainer *t, const hg_training *training)
                              t->options.threads);
     if (t->options.threads > 0)
         hg_model_set_threads(t->model, t->options.threads);
-    if (t->options.optimizer.kind == NULL)
-        t->options.optimizer.kind = &hg_adam_optimizer;
     t->full.minimizer = t->options.optimizer.kind->minimizer;
     return resolve_schedule(t);
 }
@@ -75,8 +87,10 @@ static hg_status check_values(hg_trainer *t, const hg_dataset *data)
     hg_scaling range = hg_model_data_range(t->model, data);
     if (range.low >= 0 && range.high <= 1)
         return HG_OK;
-    return hg_model_fail(t->model, HG_BAD_DATA, "the loss %s is for data in [0, 1], but these lie in [%g, %g]",
-                         loss->kind.name, range.low, range.high);
+    hg_scaling scale = hg_model_scaling(t->model);
+    bool scaled = range.low == scale.low && range.high == scale.high;
+    return hg_model_fail(t->model, HG_BAD_DATA, "the loss %s is for data in [0, 1], but these lie in [%g, %g]%s",
+                         loss->kind.name, range.low, range.high, scaled ? ", to which scale is declared" : "");
 }
 
 static hg_status hold_out(hg_trainer *t)
@@ -282,10 +296,14 @@ static hg_status build(hg_trainer *t)
     status = t->full.minimizer == NULL ? make_updates(t) : make_outputs(t, t->parameters, t->gradient);
     if (t->options.batch > t->samples)
         t->options.batch = t->samples;
+    const hg_scaling scale = hg_model_scaling(t->model);
+    t->batch = (hg_batch){ .dataset = t->data, .low = scale.low, .high = scale.high, .dtype = hg_graph_dtype(t->graph) };
     t->plans = (hg_batch_plans){ .graph = t->graph,
                                  .outputs = t->outputs,
                                  .output = t->output,
-                                 .options = { .batch = t->options.batch, .threads = t->options.threads } };
+                                 .options = { .batch = t->options.batch, .threads = t->options.threads,
+                                              .profile = t->options.profile != NULL,
+                                              .filling = { t->parts.input, hg_batch_fill, &t->batch } } };
     return status == HG_OK && t->full.minimizer != NULL ? hg_full_batch_begin(t) : status;
 }
 
@@ -305,11 +323,9 @@ static hg_status diverge(hg_trainer *t, const char *what, double value)
 
 hg_status hg_trainer_write_batch(hg_trainer *t, hg_plan *plan, int64_t begin, int64_t n)
 {
-    hg_scaling scale = hg_model_scaling(t->model);
-    hg_status status = HG_OK;
-    void *input = hg_plan_data(plan, t->parts.input);
-    if (input != NULL)
-        status = hg_dataset_batch(t->data, n, t->order + begin, 0, scale.low, scale.high, hg_graph_dtype(t->graph), input);
+    t->batch.n = n;
+    t->batch.index = t->order + begin;
+    hg_status status = hg_batch_check(&t->batch);
     if (status == HG_OK && hg_plan_data(plan, t->parts.step) != NULL)
         status = hg_plan_write(plan, t->parts.step, &(double){ (double)t->step }, 1);
     return status;
@@ -456,6 +472,15 @@ static hg_status run_epoch(hg_trainer *t, int64_t epoch)
 
 /* ---- All ------------------------------------------------------------------------------------------------ */
 
+/* Of the steps over whole mini-batches. */
+static hg_status print_profile(const hg_trainer *t)
+{
+    if (t->options.profile == NULL)
+        return HG_OK;
+    hg_status status = hg_plan_print(t->plans.whole, t->options.profile);
+    return status == HG_OK ? HG_OK : hg_model_fail(t->model, status, "%s", hg_graph_error(t->graph));
+}
+
 static void clean_up(hg_trainer *t)
 {
     hg_full_batch_end(t);
@@ -484,6 +509,8 @@ hg_status hg_train(hg_model *model, const hg_dataset *data, const hg_training *t
         status = run_epoch(&t, epoch);
     if (status == HG_OK && t.best_epoch > 0)
         restore_best(&t);
+    if (status == HG_OK)
+        status = print_profile(&t);
     clean_up(&t);
     return status;
 }

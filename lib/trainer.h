@@ -25,6 +25,7 @@ typedef struct hg_trainer {
     hg_updates       *updates;
     hg_full_batch     full;
     hg_batch_plans    plans;
+    hg_batch          batch;            /* that the next run begins with */
     int64_t           samples, *sample; /* those to train on, and the others, held out, behind them */
     int64_t          *order;            /* of the samples in this epoch */
     const hg_dataset *judge;            /* validation data, and which samples of them; NULL: none */
@@ -42,7 +43,7 @@ typedef struct hg_trainer {
 
 /* Latches the graph's error in the model. */
 hg_status hg_trainer_fail_by_graph(hg_trainer *t);
-/* The samples order[begin ... begin + n - 1] and the step, for a run. */
+/* Tells a run its samples, order[begin ... begin + n - 1], and the step. */
 hg_status hg_trainer_write_batch(hg_trainer *t, hg_plan *plan, int64_t begin, int64_t n);
 /* The size of the part of the data that begins there. */
 int64_t hg_trainer_part(const hg_trainer *t, int64_t begin);

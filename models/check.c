@@ -8,7 +8,7 @@
 
 static hg_prove *const proofs[] = {
     hg_prove_gradients,  hg_prove_penalties,   hg_prove_contractions, hg_prove_tying,
-    hg_prove_corruption, hg_prove_orthonormal, hg_prove_epochs,
+    hg_prove_corruption, hg_prove_orthonormal, hg_prove_predictive,   hg_prove_epochs,
 };
 
 /* ---- Shared --------------------------------------------------------------------------------------------- */

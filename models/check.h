@@ -25,11 +25,13 @@ typedef struct hg_prover {
 /* A kind of proof: does nothing where it does not apply. An error is latched in p->error. */
 typedef void hg_prove(hg_prover *p);
 hg_prove hg_prove_gradients, hg_prove_penalties, hg_prove_contractions, hg_prove_corruption, hg_prove_tying,
-    hg_prove_orthonormal, hg_prove_epochs;
+    hg_prove_orthonormal, hg_prove_predictive, hg_prove_epochs;
 
 /* Hands a proof on. */
 void hg_proven(hg_prover *p, const char *name, bool holds, const char *format, ...) HG_PRINTF(4, 5);
 
+/* Samples to train on. NULL with the error latched. */
+hg_dataset *hg_prover_data(hg_prover *p);
 /* A plan of the training graph on the samples. NULL with the error latched. */
 hg_plan *hg_prover_plan(hg_prover *p, int outputs, hg_tensor *const output[]);
 /* Runs it at a step, reading output i into values[i]. False with the error latched. */

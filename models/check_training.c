@@ -13,7 +13,7 @@ static double mark(hg_scaling range, int i)
     return range.low + (range.high - range.low) * (i + 0.5) / SAMPLES;
 }
 
-static hg_dataset *make_data(hg_prover *p)
+hg_dataset *hg_prover_data(hg_prover *p)
 {
     hg_scaling range = hg_declared_scale(p->declaration);
     hg_shape shape = hg_sample_shape(p->parts.input);
@@ -34,7 +34,7 @@ static hg_dataset *make_data(hg_prover *p)
 /* A model after a few steps; NULL with the error latched. */
 static hg_model *train(hg_prover *p, const hg_autoencoder *declaration)
 {
-    hg_dataset *data = make_data(p);
+    hg_dataset *data = hg_prover_data(p);
     hg_model *model = p->error->status == HG_OK ? hg_model_new(declaration, HG_F64, p->options.seed) : NULL;
     if (p->error->status == HG_OK
         && hg_train(model, data, &(hg_training){ .epochs = EPOCHS, .batch = BATCH }) != HG_OK) {

@@ -115,8 +115,8 @@ hg_status hg_classifier_train(hg_classifier *classifier, const hg_dataset *data,
     hg_parts parts;
     hg_loop loop = { .model = model, .data = data, .what = "the classifier's training", .graph = t.graph,
                      .states = &parts.updates, .untrained = "decoder/",
-                     .epochs = options->epochs, .batch = options->batch, .optimizer = options->optimizer,
-                     .schedule = options->schedule, .warm_up = options->warm_up,
+                     .settings = { options->epochs, options->batch, options->optimizer, options->schedule,
+                                   options->warm_up },
                      .clip = options->clip, .seed = options->seed, .threads = options->threads,
                      .epoch_done = epoch_done, .context = &t };
     build(&t, &clean, &parts, &loop);

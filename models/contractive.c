@@ -10,4 +10,5 @@ const hg_autoencoder hg_contractive = {
     .tied = true,
     .loss = HG_BINARY_CROSS_ENTROPY,
     .penalties = { HG_CONTRACTIVE(0.1) },
+    .training = { .epochs = 20, .batch = 10, .optimizer = HG_SGD(.rate = 0.01) },
 };

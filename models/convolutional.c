@@ -13,4 +13,5 @@ const hg_autoencoder hg_convolutional = {
     .scale = HG_SCALE(-1, 1),
     .loss = HG_SQUARED_ERROR,
     .penalties = { HG_WEIGHT_DECAY(1e-5) },
+    .training = { .epochs = 20, .batch = 128, .optimizer = HG_ADAM(.rate = 0.001) },
 };

@@ -1,290 +1,169 @@
-/* Autoencoders as JSON: a table of their fields. */
+/* Autoencoders as JSON: tables of their members. */
 #include "json.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- The fields of an autoencoder ----------------------------------------------------------------------- */
+/* ---- Members of types of their own ---------------------------------------------------------------------- */
 
-static bool read_text(hg_json_reader *r, const json_t *json, const char **to)
+static bool always(const hg_member *m, const void *from)
 {
-    if (!json_is_string(json) || json_string_length(json) == 0)
-        return hg_json_refuse(r, "it must be a string that is not empty");
-    *to = strdup(json_string_value(json));
-    if (*to == NULL)
-        hg_fail(r->error, HG_OUT_OF_MEMORY, "out of memory: reading %s", r->source);
-    return *to != NULL;
+    (void)m;
+    (void)from;
+    return true;
 }
 
-static bool read_name(hg_json_reader *r, json_t *json, hg_autoencoder *to)
+static bool read_input(hg_json_reader *r, const hg_member *m, json_t *json, void *to)
 {
-    return read_text(r, json, &to->name);
-}
-
-static json_t *write_name(const hg_autoencoder *from)
-{
-    return json_string(from->name);
-}
-
-static bool read_description(hg_json_reader *r, json_t *json, hg_autoencoder *to)
-{
-    return read_text(r, json, &to->description);
-}
-
-static json_t *write_description(const hg_autoencoder *from)
-{
-    return from->description == NULL ? NULL : json_string(from->description);
-}
-
-static bool read_input(hg_json_reader *r, json_t *json, hg_autoencoder *to)
-{
+    int64_t *dim = hg_member_of(m, to);
     size_t rank = json_array_size(json);
     if (rank < 1 || rank > HG_MAX_RANK - 1)
-        return hg_json_refuse(r, "it must be an array of 1 to %d dimensions", HG_MAX_RANK - 1);
+        return hg_json_refuse(r, "input must be an array of 1 to %d dimensions", HG_MAX_RANK - 1);
     for (size_t i = 0; i < rank; i++) {
-        to->input[i] = json_integer_value(json_array_get(json, i));
-        if (to->input[i] < 1)
-            return hg_json_refuse(r, "dimension %zu must be an integer from 1", i + 1);
+        dim[i] = json_integer_value(json_array_get(json, i));
+        if (dim[i] < 1)
+            return hg_json_refuse(r, "input: dimension %zu must be an integer from 1", i + 1);
     }
     return true;
 }
 
-static json_t *write_input(const hg_autoencoder *from)
+static json_t *write_input(const hg_member *m, const void *from)
 {
-    json_t *array = json_array();
-    for (int i = 0; i < HG_MAX_RANK - 1 && from->input[i] != 0; i++)
-        json_array_append_new(array, json_integer(from->input[i]));
-    return array;
+    return hg_write_field(&m->field, from);
 }
 
-static bool read_layers(hg_json_reader *r, const json_t *json, const char *name, hg_layer layers[HG_MOST_LAYERS])
-{
-    hg_thing one[HG_MOST_LAYERS] = { { 0 } };
-    bool good = hg_read_things(r, json, name, hg_layer_kinds, HG_MOST_LAYERS, one);
-    for (int i = 0; i < HG_MOST_LAYERS; i++)
-        layers[i] = (hg_layer){ (const hg_layer_kind *)one[i].kind, one[i].spec };
-    return good;
-}
-
-static json_t *write_layers(const hg_layer layers[HG_MOST_LAYERS])
-{
-    hg_thing one[HG_MOST_LAYERS];
-    for (int i = 0; i < HG_MOST_LAYERS; i++)
-        one[i] = (hg_thing){ (const hg_kind *)layers[i].kind, layers[i].spec };
-    return hg_write_things(one, HG_MOST_LAYERS);
-}
-
-static bool read_encoder(hg_json_reader *r, json_t *json, hg_autoencoder *to)
-{
-    return read_layers(r, json, "encoder layer", to->encoder);
-}
-
-static json_t *write_encoder(const hg_autoencoder *from)
-{
-    return write_layers(from->encoder);
-}
+static const hg_member_type input_type = { always, read_input, write_input, NULL };
 
 /* "mirror" alone, or layers. */
-static const hg_kind *const whole_decoders[] = { &hg_mirror_layer.kind, NULL };
-
-static bool read_decoder(hg_json_reader *r, json_t *json, hg_autoencoder *to)
+static bool read_decoder(hg_json_reader *r, const hg_member *m, json_t *json, void *to)
 {
-    hg_thing one = { 0 };
-    if (json_is_array(json))
-        return read_layers(r, json, "decoder layer", to->decoder);
-    bool good = hg_read_thing(r, json, whole_decoders, &one);
-    to->decoder[0] = (hg_layer){ (const hg_layer_kind *)one.kind, one.spec };
-    return good;
+    static const hg_kind *const whole[] = { &hg_mirror_layer.kind, NULL };
+    hg_member one = *m;
+    one.kinds = whole;
+    return json_is_array(json) ? hg_things_member.read(r, m, json, to) : hg_thing_member.read(r, &one, json, to);
 }
 
-static json_t *write_decoder(const hg_autoencoder *from)
+static json_t *write_decoder(const hg_member *m, const void *from)
 {
-    return hg_is_mirrored(from) ? hg_write_thing((hg_thing){ &hg_mirror_layer.kind, from->decoder[0].spec })
-                                : write_layers(from->decoder);
+    return (hg_is_mirrored(from) ? &hg_thing_member : &hg_things_member)->write(m, from);
 }
 
-static bool read_flag(hg_json_reader *r, const json_t *json, bool *to)
+static void release_decoder(const hg_member *m, void *from)
 {
-    *to = json_is_true(json);
-    return json_is_boolean(json) || hg_json_refuse(r, "it must be true or false, not %s", hg_json_type(json));
+    hg_things_member.release(m, from);
 }
 
-static bool read_tied(hg_json_reader *r, json_t *json, hg_autoencoder *to)
+static const hg_member_type decoder_type = { always, read_decoder, write_decoder, release_decoder };
+
+/* [1, 2] */
+static bool read_two(const json_t *json, double *first, double *second)
 {
-    return read_flag(r, json, &to->tied);
+    const json_t *one = json_array_get(json, 0), *two = json_array_get(json, 1);
+    *first = json_number_value(one);
+    *second = json_number_value(two);
+    return json_array_size(json) == 2 && json_is_number(one) && json_is_number(two);
 }
 
-static json_t *write_tied(const hg_autoencoder *from)
+static bool scale_given(const hg_member *m, const void *from)
 {
-    return from->tied ? json_true() : NULL;
+    const hg_scaling *scale = hg_member_of(m, from);
+    return scale->low != scale->high;
 }
 
-static bool read_orthonormal(hg_json_reader *r, json_t *json, hg_autoencoder *to)
+static bool read_scale(hg_json_reader *r, const hg_member *m, json_t *json, void *to)
 {
-    return read_flag(r, json, &to->orthonormal);
+    hg_scaling *scale = hg_member_of(m, to);
+    return (read_two(json, &scale->low, &scale->high) && scale->low < scale->high)
+           || hg_json_refuse(r, "scale must be [low, high], two numbers that rise");
 }
 
-static json_t *write_orthonormal(const hg_autoencoder *from)
+static json_t *write_scale(const hg_member *m, const void *from)
 {
-    return from->orthonormal ? json_true() : NULL;
+    const hg_scaling *scale = hg_member_of(m, from);
+    return json_pack("[f, f]", scale->low, scale->high);
 }
 
-static bool read_scale(hg_json_reader *r, json_t *json, hg_autoencoder *to)
+static const hg_member_type scale_type = { scale_given, read_scale, write_scale, NULL };
+
+static bool emphasis_given(const hg_member *m, const void *from)
 {
-    const json_t *low = json_array_get(json, 0), *high = json_array_get(json, 1);
-    to->scale = (hg_scaling){ json_number_value(low), json_number_value(high) };
-    if (json_array_size(json) != 2 || !json_is_number(low) || !json_is_number(high)
-        || !(to->scale.low < to->scale.high))
-        return hg_json_refuse(r, "it must be [low, high], two numbers that rise");
-    return true;
+    (void)m;
+    return hg_has_emphasis(from);
 }
 
-static json_t *write_scale(const hg_autoencoder *from)
+static bool read_emphasis(hg_json_reader *r, const hg_member *m, json_t *json, void *to)
 {
-    return from->scale.low == from->scale.high ? NULL : json_pack("[f, f]", from->scale.low, from->scale.high);
+    hg_emphasis *emphasis = hg_member_of(m, to);
+    return (read_two(json, &emphasis->corrupted, &emphasis->others) && hg_in_range(emphasis->corrupted, "[0, inf)")
+            && hg_in_range(emphasis->others, "[0, inf)"))
+           || hg_json_refuse(r, "emphasis must be [corrupted, others], two numbers from 0");
 }
 
-static bool read_corrupt(hg_json_reader *r, json_t *json, hg_autoencoder *to)
+static json_t *write_emphasis(const hg_member *m, const void *from)
 {
-    hg_thing one = { 0 };
-    bool good = hg_read_thing(r, json, hg_corruption_kinds, &one);
-    to->corrupt = (hg_corruption){ (const hg_corruption_kind *)one.kind, one.spec };
-    return good;
+    const hg_emphasis *emphasis = hg_member_of(m, from);
+    return json_pack("[f, f]", emphasis->corrupted, emphasis->others);
 }
 
-static json_t *write_corrupt(const hg_autoencoder *from)
-{
-    return from->corrupt.kind == NULL ? NULL : hg_write_thing((hg_thing){ &from->corrupt.kind->kind, from->corrupt.spec });
-}
+static const hg_member_type emphasis_type = { emphasis_given, read_emphasis, write_emphasis, NULL };
 
-static bool read_emphasis(hg_json_reader *r, json_t *json, hg_autoencoder *to)
-{
-    const json_t *corrupted = json_array_get(json, 0), *others = json_array_get(json, 1);
-    to->emphasis = (hg_emphasis){ json_number_value(corrupted), json_number_value(others) };
-    if (json_array_size(json) != 2 || !json_is_number(corrupted) || !json_is_number(others)
-        || !hg_in_range(to->emphasis.corrupted, "[0, inf)") || !hg_in_range(to->emphasis.others, "[0, inf)"))
-        return hg_json_refuse(r, "it must be [corrupted, others], two numbers from 0");
-    return true;
-}
+/* ---- The tables ----------------------------------------------------------------------------------------- */
 
-static json_t *write_emphasis(const hg_autoencoder *from)
-{
-    return hg_has_emphasis(from) ? json_pack("[f, f]", from->emphasis.corrupted, from->emphasis.others) : NULL;
-}
+#define AT(type, member) .field = { .name = #member, .offset = offsetof(type, member) }
+#define SCALAR(...) { .field = __VA_ARGS__, .type = &hg_scalar_member }
+#define THING(struct_type, member, list) { AT(struct_type, member), .type = &hg_thing_member, .kinds = list }
+#define PENALTIES(struct_type)                                                                                \
+    { AT(struct_type, penalties), .type = &hg_things_member, .kinds = hg_penalty_kinds, .each = "penalty",    \
+      .most = HG_MOST_PENALTIES }
+/* What trainings of the whole and of a layer have in common. */
+#define SETTINGS(struct_type)                                                                                 \
+    SCALAR(HG_INT_FIELD(struct_type, epochs, "[1, inf)", 0)),                                                 \
+        SCALAR(HG_INT_FIELD(struct_type, batch, "[1, inf)", 0)),                                              \
+        THING(struct_type, optimizer, hg_optimizer_kinds), THING(struct_type, schedule, hg_schedule_kinds),   \
+        SCALAR(HG_NUMBER_FIELD(struct_type, warm_up, "[0, inf)", 0))
 
-static const char *const penalised_names[] = { [HG_CORRUPTED] = "corrupted", [HG_CLEAN] = "clean" };
+static const hg_member training_members[] = { SETTINGS(hg_training_settings), { .type = NULL } };
 
-static bool read_penalise(hg_json_reader *r, json_t *json, hg_autoencoder *to)
-{
-    const char *name = json_string_value(json);
-    for (int i = 0; name != NULL && i < 2; i++)
-        if (strcmp(name, penalised_names[i]) == 0) {
-            to->penalise = (hg_penalised)i;
-            return true;
-        }
-    return hg_json_refuse(r, "it must be \"corrupted\" or \"clean\"");
-}
-
-static json_t *write_penalise(const hg_autoencoder *from)
-{
-    return from->penalise == HG_CORRUPTED ? NULL : json_string(penalised_names[from->penalise]);
-}
-
-static bool read_loss(hg_json_reader *r, json_t *json, hg_autoencoder *to)
-{
-    hg_thing one = { 0 };
-    bool good = hg_read_thing(r, json, hg_loss_kinds, &one);
-    to->loss = (hg_loss){ (const hg_loss_kind *)one.kind, one.spec };
-    return good;
-}
-
-static json_t *write_loss(const hg_autoencoder *from)
-{
-    return from->loss.kind == NULL ? NULL : hg_write_thing((hg_thing){ &from->loss.kind->kind, from->loss.spec });
-}
-
-static bool read_penalties(hg_json_reader *r, json_t *json, hg_autoencoder *to)
-{
-    hg_thing one[HG_MOST_PENALTIES] = { { 0 } };
-    bool good = hg_read_things(r, json, "penalty", hg_penalty_kinds, HG_MOST_PENALTIES, one);
-    for (int i = 0; i < HG_MOST_PENALTIES; i++)
-        to->penalties[i] = (hg_penalty){ (const hg_penalty_kind *)one[i].kind, one[i].spec };
-    return good;
-}
-
-static json_t *write_penalties(const hg_autoencoder *from)
-{
-    hg_thing one[HG_MOST_PENALTIES];
-    for (int i = 0; i < HG_MOST_PENALTIES; i++)
-        one[i] = (hg_thing){ (const hg_kind *)from->penalties[i].kind, from->penalties[i].spec };
-    return one[0].kind == NULL ? NULL : hg_write_things(one, HG_MOST_PENALTIES);
-}
-
-/* write: NULL where the field is at its default. */
-static const struct {
-    const char *name;
-    bool        required;
-    bool (*read)(hg_json_reader *r, json_t *json, hg_autoencoder *to);
-    json_t *(*write)(const hg_autoencoder *from);
-} fields[] = {
-    { "name", true, read_name, write_name },
-    { "description", false, read_description, write_description },
-    { "input", true, read_input, write_input },
-    { "encoder", true, read_encoder, write_encoder },
-    { "decoder", true, read_decoder, write_decoder },
-    { "tied", false, read_tied, write_tied },
-    { "orthonormal", false, read_orthonormal, write_orthonormal },
-    { "scale", false, read_scale, write_scale },
-    { "corrupt", false, read_corrupt, write_corrupt },
-    { "emphasis", false, read_emphasis, write_emphasis },
-    { "loss", false, read_loss, write_loss },
-    { "penalise", false, read_penalise, write_penalise },
-    { "penalties", false, read_penalties, write_penalties },
+static const hg_member pretraining_members[] = {
+    THING(hg_pretraining, corrupt, hg_corruption_kinds),
+    PENALTIES(hg_pretraining),
+    THING(hg_pretraining, loss, hg_loss_kinds),
+    SETTINGS(hg_pretraining),
+    { .type = NULL },
 };
-enum { FIELDS = sizeof fields / sizeof *fields };
 
-static bool is_field(const char *name)
-{
-    for (int i = 0; i < FIELDS; i++)
-        if (strcmp(fields[i].name, name) == 0)
-            return true;
-    return false;
-}
+static const hg_member predictive_sparse_members[] = {
+    SCALAR(HG_NUMBER_FIELD(hg_predictive_sparse, sparsity, "(0, inf)", 0)),
+    SCALAR(HG_NUMBER_FIELD(hg_predictive_sparse, prediction, "(0, inf)", 0)),
+    SCALAR(HG_INT_FIELD(hg_predictive_sparse, iterations, "[1, 1000]", 0)),
+    { .type = NULL },
+};
 
-static bool check_names(hg_json_reader *r, json_t *json)
-{
-    const char *name;
-    json_t *value;
-    if (!json_is_object(json))
-        return hg_json_refuse(r, "an autoencoder is an object, not %s", hg_json_type(json));
-    json_object_foreach(json, name, value)
-    {
-        char known[HG_SPEC_TEXT] = "";
-        if (is_field(name))
-            continue;
-        for (int i = 0; i < FIELDS; i++)
-            snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i > 0 ? ", " : "", fields[i].name);
-        return hg_json_refuse(r, "\"%.40s\" is not a field of an autoencoder (fields: %s)", name, known);
-    }
-    return true;
-}
+static const char *const penalised_names[] = { [HG_CORRUPTED] = "corrupted", [HG_CLEAN] = "clean", NULL };
 
-static bool read_autoencoder(hg_json_reader *r, json_t *json, hg_autoencoder *to)
-{
-    if (!check_names(r, json))
-        return false;
-    for (int i = 0; i < FIELDS; i++) {
-        json_t *value = json_object_get(json, fields[i].name);
-        *r->place = '\0';
-        if (value == NULL && fields[i].required)
-            return hg_json_refuse(r, "the field \"%s\" is missing", fields[i].name);
-        snprintf(r->place, sizeof r->place, "%s", fields[i].name);
-        if (value != NULL && !fields[i].read(r, value, to))
-            return false;
-    }
-    return true;
-}
+static const hg_member members[] = {
+    { AT(hg_autoencoder, name), .type = &hg_text_member, .required = true },
+    { AT(hg_autoencoder, description), .type = &hg_text_member },
+    { .field = HG_SHAPE_FIELD(hg_autoencoder, input), .type = &input_type, .required = true },
+    { AT(hg_autoencoder, encoder), .type = &hg_things_member, .required = true, .kinds = hg_layer_kinds,
+      .each = "encoder layer", .most = HG_MOST_LAYERS },
+    { AT(hg_autoencoder, decoder), .type = &decoder_type, .required = true, .kinds = hg_layer_kinds,
+      .each = "decoder layer", .most = HG_MOST_LAYERS },
+    SCALAR(HG_BOOL_FIELD(hg_autoencoder, tied)),
+    SCALAR(HG_BOOL_FIELD(hg_autoencoder, orthonormal)),
+    { AT(hg_autoencoder, scale), .type = &scale_type },
+    THING(hg_autoencoder, corrupt, hg_corruption_kinds),
+    { AT(hg_autoencoder, emphasis), .type = &emphasis_type },
+    THING(hg_autoencoder, loss, hg_loss_kinds),
+    SCALAR(HG_CHOICE_FIELD(hg_autoencoder, penalise, penalised_names)),
+    PENALTIES(hg_autoencoder),
+    { AT(hg_autoencoder, training), .type = &hg_struct_member, .what = "training", .members = training_members },
+    { AT(hg_autoencoder, pretraining), .type = &hg_structs_member, .each = "pretraining layer", .most = HG_MOST_LAYERS,
+      .what = "a layer's pre-training", .members = pretraining_members, .size = sizeof(hg_pretraining) },
+    { AT(hg_autoencoder, predictive_sparse), .type = &hg_struct_member, .what = "predictive_sparse",
+      .members = predictive_sparse_members },
+    { .type = NULL },
+};
 
 /* ---- Whole texts ---------------------------------------------------------------------------------------- */
 
@@ -298,7 +177,7 @@ static hg_autoencoder *from_parsed(json_t *json, const json_error_t *parsing, co
     hg_autoencoder *declaration = json == NULL ? NULL : calloc(1, sizeof *declaration);
     if (json != NULL && declaration == NULL)
         hg_fail(error, HG_OUT_OF_MEMORY, "out of memory: reading %s", source);
-    if (declaration != NULL && !read_autoencoder(&r, json, declaration)) {
+    if (declaration != NULL && !hg_read_struct(&r, "an autoencoder", members, json, declaration)) {
         hg_autoencoder_free(declaration);
         declaration = NULL;
     }
@@ -322,29 +201,32 @@ void hg_autoencoder_free(hg_autoencoder *declaration)
 {
     if (declaration == NULL)
         return;
-    for (int i = 0; i < HG_MOST_LAYERS; i++) {
-        free((void *)declaration->encoder[i].spec);
-        free((void *)declaration->decoder[i].spec);
-    }
-    for (int i = 0; i < HG_MOST_PENALTIES; i++)
-        free((void *)declaration->penalties[i].spec);
-    free((void *)declaration->corrupt.spec);
-    free((void *)declaration->loss.spec);
-    free((void *)declaration->description);
-    free((void *)declaration->name);
+    hg_release_struct(members, declaration);
     free(declaration);
 }
 
 char *hg_autoencoder_to_json(const hg_autoencoder *declaration, int indent)
 {
-    json_t *json = json_object();
-    bool good = true;
-    for (int i = 0; i < FIELDS; i++) {
-        json_t *value = fields[i].write(declaration);
-        if (value != NULL ? json_object_set_new(json, fields[i].name, value) != 0 : fields[i].required)
-            good = false;
-    }
-    char *text = good ? json_dumps(json, indent > 0 ? JSON_INDENT((size_t)indent) : 0) : NULL;
+    json_t *json = hg_write_struct(members, declaration);
+    char *text = json == NULL ? NULL : json_dumps(json, indent > 0 ? JSON_INDENT((size_t)indent) : 0);
     json_decref(json);
     return text;
+}
+
+static json_t *load_network(const char *text)
+{
+    static const char *const trainings[] = { "training", "pretraining", "predictive_sparse" };
+    json_t *json = json_loads(text, 0, NULL);
+    for (size_t i = 0; i < sizeof trainings / sizeof *trainings; i++)
+        json_object_del(json, trainings[i]);
+    return json;
+}
+
+bool hg_same_network(const char *json, const char *other)
+{
+    json_t *a = load_network(json), *b = load_network(other);
+    bool same = json_equal(a, b);
+    json_decref(a);
+    json_decref(b);
+    return same;
 }

@@ -12,4 +12,5 @@ const hg_autoencoder hg_deep = {
                  HG_DENSE(30, .init = HG_XAVIER_GAIN(4)) },
     .decoder = HG_MIRROR,
     .loss = HG_BINARY_CROSS_ENTROPY,
+    .training = { .epochs = 40, .batch = 256, .optimizer = HG_ADAM(.rate = 0.001), .schedule = HG_COSINE },
 };

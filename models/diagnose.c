@@ -37,15 +37,6 @@ typedef struct facts {
 
 /* ---- Facts ---------------------------------------------------------------------------------------------- */
 
-static hg_activation *activation_of(const hg_layer *layer)
-{
-    hg_activation *act = NULL;
-    const hg_field *field = hg_field_find(&layer->kind->kind, "act");
-    if (field != NULL && field->type == HG_FIELD_ACTIVATION && layer->spec != NULL)
-        memcpy(&act, (const char *)layer->spec + field->offset, sizeof act);
-    return act;
-}
-
 static bool is_unsaturated(hg_activation *act, double value)
 {
     const double edge = 0.01;
@@ -76,9 +67,9 @@ static bool open_layers(facts *f)
         layer_facts *l = &f->layer[f->layers];
         hg_shape shape = hg_sample_shape(parts->encoder[f->layers]);
         *l = (layer_facts){ .output = parts->encoder[f->layers],
-                            .act = activation_of(&f->model->declaration->encoder[f->layers]),
                             .units = shape.dim[0],
                             .places = hg_shape_count(&shape, 1) / shape.dim[0] };
+        hg_layer_activation(&f->model->declaration->encoder[f->layers], &l->act);
         l->unit = calloc((size_t)l->units, sizeof *l->unit);
         f->layers++;
         if (l->unit == NULL)

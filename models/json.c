@@ -1,4 +1,4 @@
-/* Kinds and their specs as JSON, by the tables of fields. */
+/* Kinds and their specs as JSON, by the tables of their fields. */
 #include "json.h"
 
 #include <stdarg.h>
@@ -24,6 +24,21 @@ const char *hg_json_type(const json_t *json)
         [JSON_REAL] = "a number",    [JSON_TRUE] = "true",      [JSON_FALSE] = "false",     [JSON_NULL] = "null",
     };
     return names[json_typeof(json)];
+}
+
+size_t hg_json_enter(hg_json_reader *r, const char *name, int number)
+{
+    char of[16] = "";
+    size_t before = strlen(r->place);
+    if (number > 0)
+        snprintf(of, sizeof of, " %d", number);
+    snprintf(r->place + before, sizeof r->place - before, "%s%s%s", before > 0 ? ": " : "", name, of);
+    return before;
+}
+
+void hg_json_leave(hg_json_reader *r, size_t before)
+{
+    r->place[before] = '\0';
 }
 
 /* ---- The fields of a spec ------------------------------------------------------------------------------- */
@@ -188,7 +203,7 @@ static bool read_text_field(hg_json_reader *r, const hg_field *field, const char
     return hg_field_set(field, spec, text, "", &error) == HG_OK || hg_json_refuse(r, "%s", error.text);
 }
 
-static bool read_field(hg_json_reader *r, const hg_field *field, const json_t *json, void *spec)
+bool hg_read_field(hg_json_reader *r, const hg_field *field, const json_t *json, void *spec)
 {
     const char *expected = field_types[field->type].read(json, (char *)spec + field->offset);
     const char *text = json_string_value(json);
@@ -208,6 +223,11 @@ static bool read_field(hg_json_reader *r, const hg_field *field, const json_t *j
     return hg_json_refuse(r, "%s: all must be in %s", field->name, field->range);
 }
 
+json_t *hg_write_field(const hg_field *field, const void *spec)
+{
+    return field_types[field->type].write(field, (const char *)spec + field->offset);
+}
+
 /* ---- Layers, losses, penalties -------------------------------------------------------------------------- */
 
 static bool read_fields(hg_json_reader *r, json_t *json, const hg_kind *kind, void *spec)
@@ -223,7 +243,7 @@ static bool read_fields(hg_json_reader *r, json_t *json, const hg_kind *kind, vo
         if (field == NULL)
             return hg_json_refuse(r, "\"%.40s\" is not a field of %s (fields: %s)", name, kind->name,
                                   hg_field_names(kind, names));
-        if (!read_field(r, field, value, spec))
+        if (!hg_read_field(r, field, value, spec))
             return false;
     }
     return true;
@@ -231,7 +251,7 @@ static bool read_fields(hg_json_reader *r, json_t *json, const hg_kind *kind, vo
 
 bool hg_read_thing(hg_json_reader *r, json_t *json, const hg_kind *const kinds[], hg_thing *to)
 {
-    char names[HG_SPEC_TEXT], place[sizeof r->place];
+    char names[HG_SPEC_TEXT];
     const char *name = json_string_value(json_is_object(json) ? json_object_get(json, "kind") : json);
     if (name == NULL)
         return hg_json_refuse(r, "it must be the name of a kind, or an object with \"kind\", one of: %s",
@@ -239,8 +259,8 @@ bool hg_read_thing(hg_json_reader *r, json_t *json, const hg_kind *const kinds[]
     to->kind = hg_kind_find(kinds, name);
     if (to->kind == NULL)
         return hg_json_refuse(r, "there is no kind \"%.40s\", only: %s", name, hg_kind_names(kinds, names));
-    snprintf(place, sizeof place, "%.100s (%.40s)", r->place, to->kind->name);
-    memcpy(r->place, place, sizeof place);
+    size_t used = strlen(r->place);
+    snprintf(r->place + used, sizeof r->place - used, " (%s)", to->kind->name);
     void *spec = calloc(1, HG_SPEC_BYTES), *resolved = calloc(1, HG_SPEC_BYTES);
     hg_error error = { 0 };
     bool good = spec != NULL && resolved != NULL && read_fields(r, json_is_object(json) ? json : NULL, to->kind, spec);
@@ -261,36 +281,9 @@ json_t *hg_write_thing(hg_thing from)
     const hg_field *field = from.spec == NULL ? NULL : from.kind->field;
     for (; field != NULL && field->name != NULL; field++)
         if (hg_field_given(field, from.spec)
-            && json_object_set_new(json, field->name,
-                                   field_types[field->type].write(field, (const char *)from.spec + field->offset)) != 0) {
+            && json_object_set_new(json, field->name, hg_write_field(field, from.spec)) != 0) {
             json_decref(json);
             return NULL;
         }
     return json;
-}
-
-bool hg_read_things(hg_json_reader *r, const json_t *json, const char *name, const hg_kind *const kinds[], size_t most,
-                    hg_thing one[])
-{
-    if (!json_is_array(json))
-        return hg_json_refuse(r, "it must be an array, not %s", hg_json_type(json));
-    if (json_array_size(json) > most)
-        return hg_json_refuse(r, "it has %zu entries, more than %zu", json_array_size(json), most);
-    for (size_t i = 0; i < json_array_size(json); i++) {
-        snprintf(r->place, sizeof r->place, "%s %zu", name, i + 1);
-        if (!hg_read_thing(r, json_array_get(json, i), kinds, &one[i]))
-            return false;
-    }
-    return true;
-}
-
-json_t *hg_write_things(const hg_thing one[], size_t most)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < most && one[i].kind != NULL; i++)
-        if (json_array_append_new(array, hg_write_thing(one[i])) != 0) {
-            json_decref(array);
-            return NULL;
-        }
-    return array;
 }

@@ -8,4 +8,5 @@ const hg_autoencoder hg_linear = {
     .encoder = { HG_DENSE(30) },
     .decoder = { HG_DENSE(784) },
     .loss = HG_SQUARED_ERROR,
+    .training = { .epochs = 50, .schedule = HG_COSINE },
 };

@@ -10,4 +10,5 @@ const hg_autoencoder hg_linear_tied = {
     .tied = true,
     .orthonormal = true,
     .loss = HG_SQUARED_ERROR,
+    .training = { .epochs = 50, .schedule = HG_COSINE },
 };

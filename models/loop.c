@@ -17,6 +17,7 @@ typedef struct run {
     hg_updates    *updates;
     hg_scheduler   scheduler;
     hg_batch_plans plans;
+    hg_batch       batch; /* that the next run begins with */
     int64_t        count, *order, step;
     double         sum[1 + HG_LOOP_MEASURES]; /* of the objective and the measures, over this epoch's samples */
     hg_report      report;
@@ -109,12 +110,16 @@ static hg_status build(run *r)
     if (status != HG_OK)
         return status;
     if (hg_grad(loop->objective, r->parameters, r->parameter, r->gradient) == HG_OK)
-        r->updates = hg_updates_new(loop->optimizer, &loop->clip, r->parameters, r->parameter, r->gradient);
+        r->updates = hg_updates_new(loop->settings.optimizer, &loop->clip, r->parameters, r->parameter, r->gradient);
     if (r->updates == NULL)
         return fail_by_graph(r);
     status = list_outputs(r);
+    const hg_scaling scale = hg_model_scaling(loop->model);
+    r->batch = (hg_batch){ .dataset = loop->data, .low = scale.low, .high = scale.high,
+                           .dtype = hg_graph_dtype(loop->graph) };
     r->plans = (hg_batch_plans){ .graph = loop->graph, .outputs = r->outputs, .output = r->output,
-                                 .options = { .batch = loop->batch, .threads = loop->threads } };
+                                 .options = { .batch = loop->settings.batch, .threads = loop->threads,
+                                              .filling = { loop->input, hg_batch_fill, &r->batch } } };
     return status;
 }
 
@@ -128,12 +133,12 @@ static hg_status write_labels(const run *r, hg_plan *plan, int64_t begin, int64_
     return HG_OK;
 }
 
-static hg_status write_inputs(const run *r, hg_plan *plan, int64_t begin, int64_t n)
+static hg_status write_inputs(run *r, hg_plan *plan, int64_t begin, int64_t n)
 {
     const hg_loop *loop = r->loop;
-    hg_scaling scale = hg_model_scaling(loop->model);
-    hg_status status = hg_dataset_batch(loop->data, n, r->order + begin, 0, scale.low, scale.high,
-                                        hg_graph_dtype(loop->graph), hg_plan_data(plan, loop->input));
+    r->batch.n = n;
+    r->batch.index = r->order + begin;
+    hg_status status = hg_batch_check(&r->batch);
     if (status == HG_OK)
         status = write_labels(r, plan, begin, n);
     if (status == HG_OK && hg_plan_data(plan, loop->step) != NULL)
@@ -174,12 +179,13 @@ static hg_status run_epoch(run *r, int64_t epoch)
 {
     hg_loop *loop = r->loop;
     double started = now(), mean[1 + HG_LOOP_MEASURES];
-    r->report = (hg_report){ .epoch = epoch, .epochs = loop->epochs, .steps = (r->count + loop->batch - 1) / loop->batch,
+    int64_t batch = loop->settings.batch;
+    r->report = (hg_report){ .epoch = epoch, .epochs = loop->settings.epochs, .steps = (r->count + batch - 1) / batch,
                              .valid_loss = NAN };
     memset(r->sum, 0, sizeof r->sum);
     hg_shuffle(loop->seed, "order", (uint64_t)epoch, r->count, r->order);
     for (int64_t done = 0, n; done < r->count; done += n) {
-        n = r->count - done < loop->batch ? r->count - done : loop->batch;
+        n = r->count - done < batch ? r->count - done : batch;
         hg_status status = run_step(r, done, n);
         if (status != HG_OK)
             return status;
@@ -193,7 +199,7 @@ static hg_status run_epoch(run *r, int64_t epoch)
     r->report.epoch_done = true;
     r->report.train_loss = mean[0];
     r->report.samples_per_second = (double)r->count / seconds;
-    r->report.seconds_left = (double)(loop->epochs - epoch) * seconds;
+    r->report.seconds_left = (double)(loop->settings.epochs - epoch) * seconds;
     if (loop->epoch_done != NULL)
         loop->epoch_done(loop->context, &r->report, mean);
     return hg_model_status(loop->model);
@@ -202,7 +208,7 @@ static hg_status run_epoch(run *r, int64_t epoch)
 static hg_status start_schedule(run *r)
 {
     hg_error error = { 0 };
-    return hg_scheduler_start(&r->scheduler, r->loop->schedule, r->loop->warm_up, &error) == HG_OK
+    return hg_scheduler_start(&r->scheduler, r->loop->settings.schedule, r->loop->settings.warm_up, &error) == HG_OK
                ? HG_OK : hg_model_fail(r->loop->model, error.status, "%s: %s", r->loop->what, error.text);
 }
 
@@ -210,13 +216,12 @@ static hg_status check(hg_loop *loop)
 {
     if (hg_model_check_data(loop->model, loop->data) != HG_OK)
         return hg_model_status(loop->model);
-    if (loop->epochs < 0 || loop->batch < 0 || loop->threads < 0)
+    loop->settings = hg_settings_for(hg_model_declaration(loop->model), loop->settings);
+    if (loop->settings.epochs < 0 || loop->settings.batch < 0 || loop->threads < 0)
         return hg_model_fail(loop->model, HG_BAD_ARGUMENT, "%s: epochs is %lld, batch %lld, threads %d, but none may be negative",
-                             loop->what, (long long)loop->epochs, (long long)loop->batch, loop->threads);
-    loop->epochs = loop->epochs == 0 ? 20 : loop->epochs;
-    loop->batch = loop->batch == 0 ? 128 : loop->batch;
-    if (loop->batch > hg_dataset_count(loop->data))
-        loop->batch = hg_dataset_count(loop->data);
+                             loop->what, (long long)loop->settings.epochs, (long long)loop->settings.batch, loop->threads);
+    if (loop->settings.batch > hg_dataset_count(loop->data))
+        loop->settings.batch = hg_dataset_count(loop->data);
     loop->seed = loop->seed == 0 ? hg_model_seed(loop->model) : loop->seed;
     if (loop->threads > 0)
         hg_model_set_threads(loop->model, loop->threads);
@@ -236,7 +241,7 @@ hg_status hg_loop_run(hg_loop *loop)
     status = r.order == NULL ? hg_model_fail(loop->model, HG_OUT_OF_MEMORY, "out of memory: the order of %lld samples",
                                              (long long)r.count)
                              : build(&r);
-    for (int64_t epoch = 1; status == HG_OK && epoch <= loop->epochs; epoch++)
+    for (int64_t epoch = 1; status == HG_OK && epoch <= loop->settings.epochs; epoch++)
         status = run_epoch(&r, epoch);
     hg_batch_plans_clear(&r.plans);
     hg_updates_free(r.updates);

@@ -19,10 +19,7 @@ typedef struct hg_loop {
     const char       *untrained; /* parameters whose names begin so stay as they are; NULL: none */
     hg_tensor *(*constrain)(void *context, hg_tensor *assignment); /* of each update; may be NULL */
 
-    int64_t      epochs, batch; /* 20, 128 */
-    hg_optimizer optimizer;
-    hg_schedule  schedule;
-    double       warm_up;
+    hg_training_settings settings; /* zeros: the declaration's, or the usual */
     hg_clipping  clip;
     uint64_t     seed; /* the model's */
     int          threads;

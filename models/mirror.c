@@ -49,14 +49,9 @@ static hg_activation *last_activation(const hg_autoencoder *declaration)
 static hg_activation *activation_before(const hg_autoencoder *declaration, int index)
 {
     while (index-- > 0) {
-        const hg_layer *layer = &declaration->encoder[index];
-        const hg_field *field = act_of(layer->kind);
-        hg_activation *act = NULL;
-        if (field == NULL)
-            continue;
-        if (layer->spec != NULL)
-            memcpy(&act, (const char *)layer->spec + field->offset, sizeof act);
-        return act;
+        hg_activation *act;
+        if (hg_layer_activation(&declaration->encoder[index], &act))
+            return act;
     }
     return last_activation(declaration);
 }

@@ -59,14 +59,12 @@ hg_status hg_model_status(const hg_model *model)
 
 hg_status hg_model_fail(hg_model *model, hg_status status, const char *format, ...)
 {
-    char text[HG_ERROR_TEXT];
     va_list arguments;
     if (model == NULL)
         return HG_OUT_OF_MEMORY;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    hg_vfail(&model->error, status, format, arguments);
     va_end(arguments);
-    hg_fail(&model->error, status, "%s", text);
     return model->error.status;
 }
 

@@ -27,6 +27,7 @@ typedef struct hg_pass {
     hg_tensor     *source;                  /* the input that samples or codes are written to */
     hg_tensor     *output[HG_PASS_OUTPUTS]; /* up to the first NULL */
     hg_batch_plans plans;
+    hg_batch       batch; /* that the next run begins with, unless it reads codes */
 } hg_pass;
 
 struct hg_model {
@@ -64,6 +65,8 @@ hg_status hg_pass_run(hg_model *model, hg_pass_kind kind, const hg_pass_source *
 
 /* Resolves a spec into memory of the caller (HG_SPEC_BYTES); false with the error latched in the graph. */
 bool     hg_resolve(hg_graph *graph, const hg_kind *kind, const void *spec, void *resolved, const char *place);
+/* Whether a layer's kind has an activation; *act is the one that the layer has. */
+bool     hg_layer_activation(const hg_layer *layer, hg_activation **act);
 hg_shape hg_sample_shape(const hg_tensor *x); /* of one sample, without the batch */
 hg_scaling hg_declared_scale(const hg_autoencoder *declaration);
 
@@ -81,6 +84,8 @@ hg_layer   hg_encoder_layer(const hg_parts *parts, int index, void *spec);
 /* The encoder once more, on x, with the same parameters, states and random numbers. */
 hg_tensor *hg_encode_again(const hg_parts *parts, hg_tensor *x, hg_mode mode);
 
+/* Whether two declarations as JSON are the same but for how they are to be trained. */
+bool       hg_same_network(const char *json, const char *other);
 bool       hg_is_mirrored(const hg_autoencoder *declaration);
 hg_tensor *hg_fit_mirrored(const hg_parts *parts, int index, hg_tensor *y);
 

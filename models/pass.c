@@ -69,17 +69,21 @@ static hg_status open_once(hg_model *model, hg_pass_kind kind)
                                     .outputs = outputs,
                                     .output = pass->output,
                                     .options = { .batch = PASS_BATCH, .threads = model->threads } };
+    if (pass->source == model->parts.input)
+        pass->plans.options.filling = (hg_filling){ pass->source, hg_batch_fill, &pass->batch };
     return HG_OK;
 }
 
 /* ---- Running -------------------------------------------------------------------------------------------- */
 
-static hg_status load_samples(const hg_model *model, const hg_pass *pass, hg_plan *plan, const hg_pass_source *source,
-                              int64_t done, int64_t n)
+static hg_status choose_samples(const hg_model *model, hg_pass *pass, const hg_pass_source *source, int64_t done,
+                                int64_t n)
 {
-    hg_scaling scale = hg_model_scaling(model);
-    return hg_dataset_batch(source->data, n, source->index == NULL ? NULL : source->index + done, source->first + done,
-                            scale.low, scale.high, hg_tensor_dtype(pass->source), hg_plan_data(plan, pass->source));
+    const hg_scaling scale = hg_model_scaling(model);
+    pass->batch = (hg_batch){ .dataset = source->data, .n = n, .first = source->first + done,
+                              .index = source->index == NULL ? NULL : source->index + done, .low = scale.low,
+                              .high = scale.high, .dtype = hg_tensor_dtype(pass->source) };
+    return hg_batch_check(&pass->batch);
 }
 
 /* Columns done ... done + n - 1 of r x count, or back. */
@@ -119,7 +123,8 @@ static hg_status run_batch(hg_model *model, hg_pass *pass, const hg_pass_source 
     if (status == HG_OK && source->mean_image != NULL)
         status = write_if_read(plan, model->mean_image, source->mean_image, hg_model_input_size(model));
     if (status == HG_OK)
-        status = (source->codes != NULL ? load_codes : load_samples)(model, pass, plan, source, done, n);
+        status = source->codes != NULL ? load_codes(model, pass, plan, source, done, n)
+                                       : choose_samples(model, pass, source, done, n);
     if (status == HG_OK)
         status = hg_run(plan);
     return status == HG_OK ? take(to, pass, plan, done, n) : status;

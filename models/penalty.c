@@ -6,7 +6,7 @@ static hg_tensor *weight_decay(hg_parts *parts, const void *spec)
     hg_graph *graph = hg_tensor_graph(parts->input);
     hg_tensor *sum = NULL, *parameter;
     for (size_t i = 0; (parameter = hg_graph_parameter(graph, i)) != NULL; i++) {
-        if (hg_tensor_shape(parameter)->rank < 2)
+        if (!hg_is_weight(parameter))
             continue;
         hg_tensor *square = hg_sum(hg_square(parameter), HG_ALL_AXES);
         sum = sum == NULL ? square : hg_add(sum, square);

@@ -48,6 +48,17 @@ static hg_tensor *divergence(double rho, hg_tensor *r)
     return hg_sum(hg_shift(hg_add(on, off), rho * log(rho) + (1 - rho) * log(1 - rho)), HG_ALL_AXES);
 }
 
+/* Or the kind of the encoder's last layer, if it has none. */
+static const char *last_activation(const hg_parts *parts)
+{
+    hg_activation *act;
+    int last = 0;
+    while (last + 1 < HG_MOST_LAYERS && parts->declaration->encoder[last + 1].kind != NULL)
+        last++;
+    const hg_layer *layer = &parts->declaration->encoder[last];
+    return hg_layer_activation(layer, &act) ? hg_activation_name(act) : layer->kind->kind.name;
+}
+
 static hg_tensor *sparse(hg_parts *parts, const void *attributes)
 {
     const hg_sparse_spec *spec = attributes;
@@ -58,7 +69,7 @@ static hg_tensor *sparse(hg_parts *parts, const void *attributes)
         return hg_graph_fail(hg_tensor_graph(code), HG_BAD_ARGUMENT,
                              "penalty sparse: rho is a mean activity in (0, 1), so the code must be a sigmoid's, but \"%s\" "
                              "ends its encoder with %s; l1 is for any code", parts->declaration->name,
-                             hg_tensor_op(code)->name);
+                             last_activation(parts));
     hg_tensor *mean = hg_mean(code, hg_last_axis(code));
     return hg_scale(divergence(spec->rho, spec->running > 0 ? run(parts, mean, spec) : mean), spec->beta);
 }

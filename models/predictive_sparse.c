@@ -1,11 +1,8 @@
 /* Predictive sparse decomposition (T13): 256 columns of 784 numbers, and an encoder in one of two forms. */
 #include "models.h"
 
-#include <hourglass/psd.h>
-
-#include <string.h>
-
 #define DICTIONARY { HG_DENSE(784, .no_bias = true) }
+#define SETTINGS { .sparsity = 0.3, .prediction = 1, .iterations = 30 }
 
 /* f(x) = G tanh(W x + b), G diagonal */
 const hg_autoencoder hg_predictive_sparse_gain = {
@@ -14,6 +11,7 @@ const hg_autoencoder hg_predictive_sparse_gain = {
     .input = { 1, 28, 28 },
     .encoder = { HG_DENSE(256, .act = hg_tanh), HG_GAIN },
     .decoder = DICTIONARY,
+    .predictive_sparse = SETTINGS,
 };
 
 /* f(x) = sigmoid(W x + b) */
@@ -23,17 +21,5 @@ const hg_autoencoder hg_predictive_sparse_sigmoid = {
     .input = { 1, 28, 28 },
     .encoder = { HG_DENSE(256, .act = hg_sigmoid) },
     .decoder = DICTIONARY,
+    .predictive_sparse = SETTINGS,
 };
-
-static const hg_predictive_sparse all[] = {
-    { .autoencoder = &hg_predictive_sparse_gain, .sparsity = 0.3, .prediction = 1, .iterations = 30 },
-    { .autoencoder = &hg_predictive_sparse_sigmoid, .sparsity = 0.3, .prediction = 1, .iterations = 30 },
-};
-
-const hg_predictive_sparse *hg_predictive_sparse_find(const char *name)
-{
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcmp(all[i].autoencoder->name, name) == 0)
-            return &all[i];
-    return NULL;
-}

@@ -126,8 +126,8 @@ static void epoch_done(void *context, const hg_report *report, const double meas
 
 static const hg_kind settings_kind = {
     "predictive sparse decomposition", sizeof(hg_predictive_sparse),
-    (const hg_field[]){ HG_NUMBER_FIELD(hg_predictive_sparse, sparsity, "[0, inf)", 0.1),
-                        HG_NUMBER_FIELD(hg_predictive_sparse, prediction, "[0, inf)", 1),
+    (const hg_field[]){ HG_NUMBER_FIELD(hg_predictive_sparse, sparsity, "(0, inf)", 0.1),
+                        HG_NUMBER_FIELD(hg_predictive_sparse, prediction, "(0, inf)", 1),
                         HG_INT_FIELD(hg_predictive_sparse, iterations, "[1, 1000]", 30),
                         { 0 } }
 };
@@ -192,26 +192,54 @@ static hg_status normalize(hg_model *model, hg_graph *graph)
     return hg_model_fail(model, status, "predictive sparse decomposition: %s", hg_status_text(status));
 }
 
-hg_status hg_psd_train(hg_model *model, const hg_predictive_sparse *settings, const hg_dataset *data,
-                       const hg_psd_training *options)
+bool hg_is_predictive_sparse(const hg_autoencoder *declaration)
 {
-    hg_error error = { 0 };
+    const hg_predictive_sparse *s = &declaration->predictive_sparse;
+    return s->sparsity != 0 || s->prediction != 0 || s->iterations != 0;
+}
+
+/* What is given, or else what the declaration says. */
+static hg_predictive_sparse take_settings(const hg_autoencoder *declaration, hg_predictive_sparse given)
+{
+    const hg_predictive_sparse *declared = &declaration->predictive_sparse;
+    return (hg_predictive_sparse){
+        .sparsity = given.sparsity != 0 ? given.sparsity : declared->sparsity,
+        .prediction = given.prediction != 0 ? given.prediction : declared->prediction,
+        .iterations = given.iterations != 0 ? given.iterations : declared->iterations,
+    };
+}
+
+hg_status hg_fista_options_for(const hg_autoencoder *declaration, hg_predictive_sparse given, hg_fista_options *options,
+                               hg_error *error)
+{
     union {
         hg_predictive_sparse settings;
         max_align_t          aligned;
         char                 bytes[HG_SPEC_BYTES];
     } resolved;
+    const hg_predictive_sparse settings = take_settings(declaration, given);
+    hg_status status = hg_spec_resolve(&settings_kind, &settings, &resolved, settings_kind.name, error);
+    if (status == HG_OK)
+        *options = (hg_fista_options){ resolved.settings.sparsity, resolved.settings.prediction,
+                                       resolved.settings.iterations };
+    return status;
+}
+
+hg_status hg_psd_train(hg_model *model, const hg_dataset *data, const hg_psd_training *options)
+{
+    hg_error error = { 0 };
+    hg_fista_options fista;
     if (hg_model_check_data(model, data) != HG_OK || check_decoder(model) != HG_OK)
         return hg_model_status(model);
-    if (hg_spec_resolve(&settings_kind, settings, &resolved, settings_kind.name, &error) != HG_OK)
+    if (hg_fista_options_for(model->declaration, options->settings, &fista, &error) != HG_OK)
         return hg_model_fail(model, error.status, "%s", error.text);
-    const hg_fista_options fista = { resolved.settings.sparsity, resolved.settings.prediction, resolved.settings.iterations };
     training t = { .options = options };
     hg_parts parts = { 0 };
     hg_loop loop = { .model = model, .data = data, .what = "predictive sparse decomposition",
                      .graph = hg_graph_new(hg_graph_dtype(model->graph)), .states = &parts.updates,
-                     .constrain = keep_unit_columns, .epochs = options->epochs, .batch = options->batch,
-                     .optimizer = options->optimizer, .schedule = options->schedule, .warm_up = options->warm_up,
+                     .constrain = keep_unit_columns,
+                     .settings = { options->epochs, options->batch, options->optimizer, options->schedule,
+                                   options->warm_up },
                      .clip = options->clip, .seed = options->seed,
                      .threads = options->threads, .epoch_done = epoch_done, .context = &t };
     if (loop.graph == NULL)

@@ -3,6 +3,7 @@
 
 #include <stdalign.h>
 #include <stdio.h>
+#include <string.h>
 
 bool hg_resolve(hg_graph *graph, const hg_kind *kind, const void *spec, void *resolved, const char *place)
 {
@@ -11,6 +12,17 @@ bool hg_resolve(hg_graph *graph, const hg_kind *kind, const void *spec, void *re
         return true;
     hg_graph_fail(graph, error.status, "%s", error.text);
     return false;
+}
+
+bool hg_layer_activation(const hg_layer *layer, hg_activation **act)
+{
+    const hg_field *field = hg_field_find(&layer->kind->kind, "act");
+    *act = NULL;
+    if (field == NULL || field->type != HG_FIELD_ACTIVATION)
+        return false;
+    if (layer->spec != NULL)
+        memcpy(act, (const char *)layer->spec + field->offset, sizeof *act);
+    return true;
 }
 
 hg_shape hg_sample_shape(const hg_tensor *x)

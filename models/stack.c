@@ -10,15 +10,26 @@
 
 enum { BLOCK = 1024 }; /* samples encoded at a time */
 
-/* Encoder layers first ... first + count - 1 of n, and what undoes them. */
+/* Layers first ... first + count - 1 of a side. */
+typedef struct part {
+    int first, count;
+} part;
+
+/* A layer with weights, those without that follow it, and what decodes them. */
 typedef struct level {
-    int  number, first, count, layers; /* number: from 1 */
+    int  number; /* from 1 */
+    part encoder, decoder;
     char name[128];
     hg_autoencoder declaration;
     struct {
         alignas(max_align_t) char bytes[HG_SPEC_BYTES];
     } spec[HG_MOST_LAYERS];
 } level;
+
+typedef struct cuts {
+    int  levels;
+    part encoder[HG_MOST_LAYERS], decoder[HG_MOST_LAYERS];
+} cuts;
 
 /* ---- Cutting -------------------------------------------------------------------------------------------- */
 
@@ -30,84 +41,173 @@ static int count_outputs(hg_tensor *const output[])
     return count;
 }
 
-static bool has_weights(const hg_model *model, int encoder_layer)
+/* Tied layers of the decoder have none of their own. */
+static bool has_weights(const hg_model *model, const char *side, int layer)
 {
     char name[32];
-    snprintf(name, sizeof name, "encoder/%d/weight", encoder_layer + 1);
+    alignas(max_align_t) char spec[HG_SPEC_BYTES];
+    const hg_tying *tying = &model->parts.tying;
+    snprintf(name, sizeof name, "%s/%d/weight", side, layer + 1);
+    if (hg_graph_find(model->graph, name) != NULL)
+        return true;
+    bool shares = model->declaration->tied && strcmp(side, "decoder") == 0, found = false;
+    for (int i = 0; i < tying->count && shares; i++)
+        found = found || tying->at[i].mirror == hg_decoder_layer(&model->parts, layer, spec).kind;
+    return found;
+}
+
+/* Layers without weights belong to the level below, or above where there is none. */
+static void cut_encoder(const hg_model *model, cuts *c)
+{
+    int layers = count_outputs(model->parts.encoder);
+    for (int i = 0; i < layers; i++)
+        if (has_weights(model, "encoder", i)) {
+            c->encoder[c->levels].first = c->levels == 0 ? 0 : i;
+            c->levels++;
+        }
+    for (int i = 0; i < c->levels; i++)
+        c->encoder[i].count = (i + 1 < c->levels ? c->encoder[i + 1].first : layers) - c->encoder[i].first;
+}
+
+/* What goes into a level, as one sample. */
+static hg_shape level_input(const hg_model *model, const cuts *c, int level)
+{
+    int first = c->encoder[level].first;
+    return hg_sample_shape(first == 0 ? model->parts.input : model->parts.encoder[first - 1]);
+}
+
+/* The same numbers, where one of both may be a vector. */
+static bool can_stand_for(const hg_shape *a, const hg_shape *b)
+{
+    return hg_shape_equal(a, b) || ((a->rank == 1 || b->rank == 1) && hg_shape_count(a, 1) == hg_shape_count(b, 1));
+}
+
+/* A normalisation, which goes with the layer that it normalises. */
+static bool only_adjusts(const hg_model *model, int decoder_layer)
+{
+    char name[32];
+    snprintf(name, sizeof name, "decoder/%d/gain", decoder_layer + 1);
     return hg_graph_find(model->graph, name) != NULL;
 }
 
-/* first[0 ...] = where each level begins; returns how many there are. Layers without weights belong to the level below, or
-   above where there is none. */
-static int find_levels(const hg_model *model, int layers, int first[HG_MOST_LAYERS])
+/* Of the decoder from layer `first` on, as few layers as have weights and give what goes into the level, with what adjusts
+   that. The lowest level gets all that are left. 0: there are none. */
+static int count_decoding(const hg_model *model, const cuts *c, int level, int first)
 {
-    int levels = 0;
-    for (int i = 0; i < layers; i++)
-        if (has_weights(model, i)) {
-            first[levels] = levels == 0 ? 0 : i;
-            levels++;
-        }
-    return levels;
+    int layers = count_outputs(model->parts.decoder);
+    bool weights = false;
+    hg_shape input = level_input(model, c, level);
+    for (int i = first; i < layers; i++) {
+        hg_shape output = hg_sample_shape(model->parts.decoder[i]);
+        weights = weights || has_weights(model, "decoder", i);
+        if (!weights || (level > 0 ? !can_stand_for(&output, &input) : i < layers - 1))
+            continue;
+        while (i + 1 < layers && only_adjusts(model, i + 1))
+            i++;
+        return i + 1 - first;
+    }
+    return 0;
 }
 
-static int cut(hg_model *model, int first[HG_MOST_LAYERS])
+static void refuse(hg_model *model, const cuts *c, int level)
 {
-    if (hg_model_status(model) != HG_OK)
-        return 0;
-    int encoder = count_outputs(model->parts.encoder), decoder = count_outputs(model->parts.decoder);
-    int levels = find_levels(model, encoder, first);
-    if (encoder != decoder)
+    char shapes[HG_ERROR_TEXT / 2] = "", text[HG_SHAPE_TEXT];
+    int first = c->encoder[level].first;
+    for (int i = 0; i < count_outputs(model->parts.decoder); i++) {
+        hg_shape shape = hg_sample_shape(model->parts.decoder[i]);
+        size_t used = strlen(shapes);
+        snprintf(shapes + used, sizeof shapes - used, "%s%s", i > 0 ? ", " : "", hg_shape_print(&shape, text));
+    }
+    hg_shape input = level_input(model, c, level);
+    hg_model_fail(model, HG_BAD_SHAPE,
+                  "pre-training: encoder layer %d (%s) of \"%s\" sees %s, but no layers with weights are left in the decoder "
+                  "that would end with that shape; the decoder's layers give %s", first + 1,
+                  model->declaration->encoder[first].kind->kind.name, model->declaration->name,
+                  hg_shape_print(&input, text), shapes);
+}
+
+static void cut_decoder(hg_model *model, cuts *c)
+{
+    int first = 0;
+    for (int i = c->levels - 1; i >= 0; i--) {
+        c->decoder[i] = (part){ first, count_decoding(model, c, i, first) };
+        first += c->decoder[i].count;
+        if (c->decoder[i].count == 0) {
+            refuse(model, c, i);
+            return;
+        }
+    }
+}
+
+/* More settings than layers would be settings that are never used. */
+static void check_settings(hg_model *model, const hg_pretraining settings[HG_MOST_LAYERS], const cuts *c)
+{
+    int count = hg_pretraining_count(settings);
+    if (count > c->levels)
         hg_model_fail(model, HG_BAD_ARGUMENT,
-                      "pre-training needs a decoder that undoes the encoder layer by layer, but \"%s\" has %d layers in its "
-                      "encoder and %d in its decoder", model->declaration->name, encoder, decoder);
-    else if (levels == 0)
+                      "pre-training: there are settings for %d layers, but the encoder of \"%s\" has %d with weights",
+                      count, model->declaration->name, c->levels);
+}
+
+static cuts cut(hg_model *model)
+{
+    cuts c = { 0 };
+    if (hg_model_status(model) != HG_OK)
+        return c;
+    cut_encoder(model, &c);
+    if (c.levels == 0)
         hg_model_fail(model, HG_BAD_ARGUMENT, "pre-training: the encoder of \"%s\" has no weights",
                       model->declaration->name);
-    return hg_model_status(model) == HG_OK ? levels : 0;
+    else
+        cut_decoder(model, &c);
+    if (hg_model_status(model) != HG_OK)
+        c.levels = 0;
+    return c;
 }
 
 int hg_pretrained_layers(hg_model *model)
 {
-    int first[HG_MOST_LAYERS];
-    return cut(model, first);
+    return cut(model).levels;
+}
+
+int hg_pretraining_count(const hg_pretraining settings[HG_MOST_LAYERS])
+{
+    static const hg_pretraining none;
+    int count = HG_MOST_LAYERS;
+    while (count > 0 && memcmp(&settings[count - 1], &none, sizeof none) == 0)
+        count--;
+    return count;
 }
 
 static bool ends_as_probabilities(const hg_layer *last)
 {
-    const hg_field *act = hg_field_find(&last->kind->kind, "act");
-    hg_activation *function = NULL;
-    if (act != NULL && last->spec != NULL)
-        memcpy(&function, (const char *)last->spec + act->offset, sizeof function);
-    return function == hg_sigmoid;
+    hg_activation *act;
+    return hg_layer_activation(last, &act) && act == hg_sigmoid;
 }
 
 static hg_loss loss_of(const level *l, const hg_autoencoder *whole, const hg_pretraining *settings)
 {
-    bool probable = l->first == 0 || ends_as_probabilities(&l->declaration.decoder[l->count - 1]);
+    bool probable = l->number == 1 || ends_as_probabilities(&l->declaration.decoder[l->decoder.count - 1]);
     if (settings->loss.kind != NULL)
         return settings->loss;
     return whole->loss.kind != NULL && whole->loss.kind->probabilities && !probable ? (hg_loss)HG_SQUARED_ERROR : whole->loss;
 }
 
-/* The shape of what goes into an encoder layer. */
-static void take_input(const hg_model *model, int layer, int64_t input[HG_MAX_RANK - 1])
-{
-    hg_shape shape = hg_sample_shape(layer == 0 ? model->parts.input : model->parts.encoder[layer - 1]);
-    memcpy(input, shape.dim, (size_t)shape.rank * sizeof *input);
-}
-
-static void declare(const hg_model *model, const hg_pretraining *settings, level *l)
+static void declare(const hg_model *model, const cuts *c, const hg_pretraining *settings, const hg_training *t, level *l)
 {
     const hg_autoencoder *whole = model->declaration;
+    hg_shape input = level_input(model, c, l->number - 1);
     snprintf(l->name, sizeof l->name, "%.80s, layer %d", whole->name, l->number);
     l->declaration = (hg_autoencoder){ .name = l->name, .tied = whole->tied, .orthonormal = whole->orthonormal,
                                        .scale = whole->scale, .corrupt = settings->corrupt };
-    take_input(model, l->first, l->declaration.input);
-    memcpy(l->declaration.encoder, whole->encoder + l->first, (size_t)l->count * sizeof(hg_layer));
-    for (int i = 0; i < l->count; i++)
-        l->declaration.decoder[i] = hg_decoder_layer(&model->parts, l->layers - l->first - l->count + i, &l->spec[i]);
+    memcpy(l->declaration.input, input.dim, (size_t)input.rank * sizeof *input.dim);
+    memcpy(l->declaration.encoder, whole->encoder + l->encoder.first, (size_t)l->encoder.count * sizeof(hg_layer));
+    for (int i = 0; i < l->decoder.count; i++)
+        l->declaration.decoder[i] = hg_decoder_layer(&model->parts, l->decoder.first + i, &l->spec[i]);
     memcpy(l->declaration.penalties, settings->penalties, sizeof settings->penalties);
     l->declaration.loss = loss_of(l, whole, settings);
+    l->declaration.training = hg_settings_for(
+        whole, (hg_training_settings){ t->epochs, t->batch, t->optimizer, t->schedule, t->warm_up });
 }
 
 /* ---- Parameters ----------------------------------------------------------------------------------------- */
@@ -119,7 +219,7 @@ static hg_tensor *in_whole(const hg_model *whole, const level *l, const char *na
     int number, end = 0;
     if (sscanf(name, "%15[a-z]/%d/%n", side, &number, &end) != 2 || end == 0)
         return NULL;
-    int before = strcmp(side, "encoder") == 0 ? l->first : l->layers - l->first - l->count;
+    int before = strcmp(side, "encoder") == 0 ? l->encoder.first : l->decoder.first;
     snprintf(full, sizeof full, "%s/%d/%s", side, number + before, name + end);
     return hg_graph_find(whole->graph, full);
 }
@@ -223,37 +323,37 @@ static hg_status climb(hg_model *one, codes *c)
     return hg_model_status(one);
 }
 
-static hg_status train_level(hg_model *one, const codes *c, const hg_pretraining *settings,
+static hg_status train_level(hg_model *one, const codes *data, const hg_pretraining *settings,
                              const hg_stack_training *training, reporter *to)
 {
     hg_training t = training->training;
-    t.valid = c->valid;
-    t.epochs = settings->epochs != 0 ? settings->epochs : t.epochs;
-    t.batch = settings->batch != 0 ? settings->batch : t.batch;
-    t.optimizer = settings->optimizer.kind != NULL ? settings->optimizer : t.optimizer;
-    t.schedule = settings->schedule.kind != NULL ? settings->schedule : t.schedule;
+    t.valid = data->valid;
+    t.epochs = settings->epochs; /* what it leaves at zero is in the level's declaration */
+    t.batch = settings->batch;
+    t.optimizer = settings->optimizer;
+    t.schedule = settings->schedule;
+    t.warm_up = settings->warm_up;
     t.progress = training->progress != NULL ? report : NULL;
     t.progress_to = to;
-    return hg_train(one, c->data, &t);
+    return hg_train(one, data->data, &t);
 }
 
 /* A level on its own: from the whole's parameters, and back to them. */
 static hg_status run_level(hg_model *whole, level *l, const hg_pretraining *settings,
-                           const hg_stack_training *training, int levels, codes *c)
+                           const hg_stack_training *training, int levels, codes *data)
 {
-    declare(whole, settings, l);
     hg_model *one = hg_graph_status(whole->graph) == HG_OK
                         ? hg_model_new(&l->declaration, hg_graph_dtype(whole->graph), whole->seed) : NULL;
     hg_status status = hg_model_status(one);
     if (status == HG_OK) {
         copy_values(whole, l, one, false);
         hg_model_set_threads(one, whole->threads);
-        status = train_level(one, c, settings, training, &(reporter){ training, l->number, levels });
+        status = train_level(one, data, settings, training, &(reporter){ training, l->number, levels });
     }
     if (status == HG_OK) {
         copy_values(whole, l, one, true);
         if (l->number < levels)
-            status = climb(one, c);
+            status = climb(one, data);
     }
     if (status != HG_OK && hg_graph_status(whole->graph) != HG_OK)
         hg_model_fail_by_graph(whole, status);
@@ -263,26 +363,42 @@ static hg_status run_level(hg_model *whole, level *l, const hg_pretraining *sett
     return status;
 }
 
+/* NULL with the error latched in the model if they are another's. */
+static const hg_pretraining *choose_settings(hg_model *model, const hg_stack *stack)
+{
+    const hg_autoencoder *declaration = hg_model_declaration(model);
+    if (stack == NULL)
+        return declaration->pretraining;
+    if (stack->autoencoder == NULL || strcmp(stack->autoencoder->name, declaration->name) == 0)
+        return stack->layer;
+    hg_model_fail(model, HG_BAD_ARGUMENT, "pre-training: the stack is one of \"%s\", but the model is \"%s\"",
+                  stack->autoencoder->name, declaration->name);
+    return NULL;
+}
+
 hg_status hg_pretrain(hg_model *model, const hg_stack *stack, const hg_dataset *data, const hg_stack_training *training)
 {
-    int first[HG_MOST_LAYERS];
-    int levels = cut(model, first);
-    if (levels == 0 || hg_model_check_data(model, data) != HG_OK)
+    const cuts c = cut(model);
+    if (c.levels == 0 || hg_model_check_data(model, data) != HG_OK)
+        return hg_model_status(model);
+    const hg_pretraining *settings = choose_settings(model, stack);
+    if (settings != NULL)
+        check_settings(model, settings, &c);
+    if (hg_model_status(model) != HG_OK)
         return hg_model_status(model);
     level *l = malloc(sizeof *l);
     if (l == NULL)
         return hg_model_fail(model, HG_OUT_OF_MEMORY, "out of memory: a layer to pre-train");
-    codes c = { .data = data, .valid = training->training.valid };
-    int layers = count_outputs(model->parts.encoder);
+    codes on = { .data = data, .valid = training->training.valid };
     hg_status status = HG_OK;
     if (training->training.threads > 0)
         hg_model_set_threads(model, training->training.threads);
-    for (int i = 0; i < levels && status == HG_OK; i++) {
-        int end = i + 1 < levels ? first[i + 1] : layers;
-        *l = (level){ .number = i + 1, .first = first[i], .count = end - first[i], .layers = layers };
-        status = run_level(model, l, &stack->layer[i], training, levels, &c);
+    for (int i = 0; i < c.levels && status == HG_OK; i++) {
+        *l = (level){ .number = i + 1, .encoder = c.encoder[i], .decoder = c.decoder[i] };
+        declare(model, &c, &settings[i], &training->training, l);
+        status = run_level(model, l, &settings[i], training, c.levels, &on);
     }
-    free_codes(&c);
+    free_codes(&on);
     free(l);
     return status;
 }

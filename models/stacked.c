@@ -2,10 +2,6 @@
    10, 20 and 30 % of what they see masked, by cross-entropy. */
 #include "models.h"
 
-#include <hourglass/stack.h>
-
-#include <string.h>
-
 #define UNITS(n) HG_DENSE(n, .act = hg_sigmoid, .init = HG_XAVIER_GAIN(4))
 #define LAYER(probability) { .corrupt = HG_MASKING(probability), .epochs = 15 }
 
@@ -17,14 +13,5 @@ const hg_autoencoder hg_stacked = {
     .decoder = HG_MIRROR,
     .corrupt = HG_MASKING(0.1),
     .loss = HG_BINARY_CROSS_ENTROPY,
+    .pretraining = { LAYER(0.1), LAYER(0.2), LAYER(0.3) },
 };
-
-static const hg_stack stack = {
-    .autoencoder = &hg_stacked,
-    .layer = { LAYER(0.1), LAYER(0.2), LAYER(0.3) },
-};
-
-const hg_stack *hg_stack_find(const char *name)
-{
-    return strcmp(name, hg_stacked.name) == 0 ? &stack : NULL;
-}

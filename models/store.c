@@ -90,7 +90,7 @@ static hg_status read_dtype(hg_model *model, const hg_safetensors *file, const c
     return hg_fail(&model->error, HG_BAD_FILE, "%s: \"%s\" is \"%.40s\", neither f32 nor f64", path, dtype_key, text);
 }
 
-/* The declaration that was given, if it is the one in the file; or else the one in the file. */
+/* The declaration that was given, if it is the one in the file but for how it is trained; or else the one in the file. */
 static const hg_autoencoder *read_declaration(hg_model *model, const hg_safetensors *file, const char *path,
                                               const hg_autoencoder *given)
 {
@@ -100,7 +100,7 @@ static const hg_autoencoder *read_declaration(hg_model *model, const hg_safetens
     if (given == NULL)
         return model->owned = hg_autoencoder_from_json(text, path, &model->error);
     char *json = hg_autoencoder_to_json(given, 0);
-    bool same = json != NULL && strcmp(json, text) == 0;
+    bool same = json != NULL && hg_same_network(json, text);
     if (json == NULL)
         hg_fail(&model->error, HG_OUT_OF_MEMORY, "out of memory: a declaration");
     else if (!same)

@@ -9,4 +9,5 @@ const hg_autoencoder hg_tied = {
     .decoder = HG_MIRROR,
     .tied = true,
     .loss = HG_BINARY_CROSS_ENTROPY,
+    .training = { .epochs = 15, .batch = 20, .optimizer = HG_SGD(.rate = 0.1) },
 };

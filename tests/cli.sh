@@ -104,6 +104,10 @@ train() {
     "$hourglass" train undercomplete --data digits:count=300 --epochs 2 --out "$@"
 }
 gives "train" 0 'epoch 2/2|mean squared error|written to run' train run --valid digits:count=50,seed=9
+gives "train with a profile" 0 'profile: .* the mean of 4 runs, .* % of the peak|"input" is filled|of waiting| MB ' \
+    train profiled --profile --batch 128
+holds "a profile changes no result" cmp run/model.safetensors profiled/model.safetensors
+gives "a profile of what has none" 2 '--profile means nothing to PCA' "$hourglass" train pca --profile
 for file in model.safetensors metrics.csv reconstructions.png; do
     holds "it leaves $file" test -s run/$file
 done
@@ -146,7 +150,7 @@ gives "more components than numbers" 1 '1 to 784 components, not 800' \
     "$hourglass" train pca --code 800 --data digits:count=50 --out none/pca
 gives "a linear model and PCA" 0 'epoch 2/2|PCA: angle [0-9.]* degrees, excess error' \
     "$hourglass" train linear --data digits:count=300 --epochs 2 --out linear
-gives "the curve of it" 0 'rate,principal_angle_degrees,excess_error$|^2,[0-9.]*,0,,[0-9.]*,[0-9.]*,[0-9.]*$' cat linear/metrics.csv
+gives "the curve of it" 0 'rate,principal_angle_degrees,excess_error$|^2,[0-9.]*,0,,[0-9.e-]*,[0-9.]*,[0-9.]*$' cat linear/metrics.csv
 gives "predictive sparse" 0 'epoch 2/2  objective|gap' \
     "$hourglass" train predictive-sparse --data digits:count=100 --epochs 2 --sparsity 0.5 --out sparse
 gives "its curve" 0 'epoch,objective,reconstruction,magnitude,gap,code,active' cat sparse/metrics.csv

@@ -516,6 +516,14 @@ static void check_batch(const hg_dataset *data, int stored, int64_t n, hg_dtype 
                                stored ? 0 : dtype == HG_F32 ? 3e-7 : 1e-15);
         }
     }
+    for (int parts = 1; parts <= 5; parts++) { /* in any order */
+        static double by_parts[SAMPLES * WIDEST + GUARD];
+        hg_batch      batch = { data, n, index, first, low, high, dtype };
+        memset(by_parts, 0x7e, sizeof by_parts);
+        for (int part = parts - 1; part >= 0; part--)
+            hg_batch_fill(&batch, by_parts, part, parts);
+        assert_memory_equal(out, by_parts, sizeof out);
+    }
     const unsigned char *after = (const unsigned char *)out + (size_t)(size * n) * (dtype == HG_F32 ? 4 : 8);
     for (int i = 0; i < GUARD; i++)
         assert_int_equal(after[i], 0x7e);

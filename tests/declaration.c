@@ -284,6 +284,119 @@ static void fields_of_full_are_kept(void **state)
     free(text);
 }
 
+/* ---- How it is trained ----------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const hg_autoencoder
+    settled = { .name = "settled", .input = { 12 }, .encoder = { HG_DENSE(5), HG_DENSE(3) }, .decoder = HG_MIRROR,
+                .training = { .epochs = 7, .batch = 10, .optimizer = HG_SGD(.rate = 0.015625, .momentum = 0.5),
+                              .schedule = HG_STEP_DECAY(2, .factor = 0.5), .warm_up = 1.5 },
+                .pretraining = { { .corrupt = HG_GAUSSIAN(0.1), .penalties = { HG_L1(0.5), HG_CONTRACTIVE(0.01) } },
+                                 { .loss = HG_HUBER(2), .epochs = 4, .batch = 3, .optimizer = HG_RMSPROP(.rate = 0.125),
+                                   .schedule = HG_COSINE_TO(0.5), .warm_up = 2 } },
+                .predictive_sparse = { .sparsity = 0.75, .prediction = 2, .iterations = 9 } },
+    unsettled = { .name = "unsettled", .input = { 12 }, .encoder = { HG_DENSE(5) }, .decoder = { HG_DENSE(12) } };
+/* clang-format on */
+
+static void settings_are_kept_in_json(void **state)
+{
+    (void)state;
+    static const char *const words[] = {
+        "\"training\": {\"epochs\": 7, \"batch\": 10, \"optimizer\": {\"kind\": \"sgd\", \"rate\": 0.015625, \"momentum\": 0.5}, "
+        "\"schedule\": {\"kind\": \"step\", \"every\": 2, \"factor\": 0.5}, \"warm_up\": 1.5}",
+        "\"pretraining\": [{\"corrupt\": {\"kind\": \"gaussian\", \"deviation\": 0.1",
+        "\"penalties\": [{\"kind\": \"l1\", \"beta\": 0.5}, {\"kind\": \"contractive\", \"gamma\": 0.01",
+        "\"loss\": {\"kind\": \"huber\", \"delta\": 2.0}, \"epochs\": 4, \"batch\": 3, \"optimizer\": {\"kind\": \"rmsprop\", "
+        "\"rate\": 0.125}, \"schedule\": {\"kind\": \"cosine\", \"floor\": 0.5}, \"warm_up\": 2.0}]",
+        "\"predictive_sparse\": {\"sparsity\": 0.75, \"prediction\": 2.0, \"iterations\": 9}", NULL };
+    char *text = hg_autoencoder_to_json(&settled, 0);
+    assert_words(text, words);
+    hg_error error = { 0 };
+    hg_autoencoder *again = hg_autoencoder_from_json(text, "text", &error);
+    assert_string_equal(error.text, "");
+    char *text_again = hg_autoencoder_to_json(again, 0);
+    assert_string_equal(text, text_again);
+    hg_autoencoder_free(again);
+    free(text_again);
+    free(text);
+}
+
+static void settings_are_the_callers_then_the_declarations(void **state)
+{
+    (void)state;
+    static const struct {
+        const hg_autoencoder   *declaration;
+        hg_training_settings    given, wanted;
+    } rows[] = {
+        { &unsettled, { 0 }, { 20, 128, { &hg_adam_optimizer, NULL }, { &hg_constant_schedule, NULL }, 0 } },
+        { &settled, { 0 }, { 7, 10, { &hg_sgd_optimizer, NULL }, { &hg_step_schedule, NULL }, 1.5 } },
+        { &settled, { 3, 4, { &hg_adagrad_optimizer, NULL }, { &hg_cosine_schedule, NULL }, 2 },
+          { 3, 4, { &hg_adagrad_optimizer, NULL }, { &hg_cosine_schedule, NULL }, 2 } },
+        { &settled, { .optimizer = { &hg_rmsprop_optimizer, NULL } },
+          { 7, 10, { &hg_rmsprop_optimizer, NULL }, { &hg_step_schedule, NULL }, 1.5 } },
+        /* no warm-up is longer than a training, unless it is asked for */
+        { &settled, { .epochs = 1 }, { 1, 10, { &hg_sgd_optimizer, NULL }, { &hg_step_schedule, NULL }, 1 } },
+        { &settled, { .epochs = 1, .warm_up = 3 }, { 1, 10, { &hg_sgd_optimizer, NULL }, { &hg_step_schedule, NULL }, 3 } },
+        /* there is no rate to schedule */
+        { &settled, { .optimizer = { &hg_lbfgs_optimizer, NULL } },
+          { 7, 10, { &hg_lbfgs_optimizer, NULL }, { &hg_constant_schedule, NULL }, 0 } },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        hg_training_settings got = hg_settings_for(rows[i].declaration, rows[i].given), want = rows[i].wanted;
+        assert_int_equal(got.epochs, want.epochs);
+        assert_int_equal(got.batch, want.batch);
+        assert_ptr_equal(got.optimizer.kind, want.optimizer.kind);
+        assert_ptr_equal(got.schedule.kind, want.schedule.kind);
+        assert_true(got.warm_up == want.warm_up);
+    }
+}
+
+static void keep_report(const hg_report *report, void *to)
+{
+    *(hg_report *)to = *report;
+}
+
+static void a_training_takes_them(void **state)
+{
+    (void)state;
+    float samples[25 * 12];
+    for (int i = 0; i < 25 * 12; i++)
+        samples[i] = (float)sin(i);
+    hg_dataset *data = hg_dataset_new(&HG_SHAPE(12), 25, HG_F32, samples, NULL);
+    hg_model *model = hg_model_new(&settled, HG_F32, 1);
+    hg_report last = { 0 };
+    if (hg_train(model, data, &(hg_training){ .progress = keep_report, .progress_to = &last }) != HG_OK)
+        fail_msg("%s", hg_model_error(model));
+    assert_int_equal(last.epoch, 7);
+    assert_int_equal(last.steps, 3);
+    assert_true(last.rate == 0.015625 / 8);
+    const hg_training full_batch = { .epochs = 2, .optimizer = { &hg_lbfgs_optimizer, NULL }, .progress = keep_report, .progress_to = &last };
+    if (hg_train(model, data, &full_batch) != HG_OK)
+        fail_msg("%s", hg_model_error(model));
+    assert_true(last.epoch == 2 && last.rate == 0);
+    hg_model_free(model);
+    hg_dataset_free(data);
+}
+
+/* How it is trained may change between saving and opening; what it is may not. */
+static void settings_do_not_make_another_model(void **state)
+{
+    (void)state;
+    hg_autoencoder later = custom, other = custom;
+    later.training.epochs = 3;
+    later.pretraining[0].epochs = 2;
+    other.encoder[1] = (hg_layer){ 0 };
+    hg_model *model = hg_model_new(&custom, HG_F32, 1);
+    assert_int_equal(hg_model_save(model, in_scratch("m.safetensors")), HG_OK);
+    hg_model_free(model);
+    model = hg_model_open(in_scratch("m.safetensors"), &later);
+    assert_string_equal(hg_model_error(model), "");
+    hg_model_free(model);
+    model = hg_model_open(in_scratch("m.safetensors"), &other);
+    assert_words(hg_model_error(model), (const char *const[]){ "another declaration", NULL });
+    hg_model_free(model);
+}
+
 #define START "{\"name\": \"a\", \"input\": [4], \"encoder\": [\"dense\"], "
 #define LAYERS(first) "{\"name\": \"a\", \"input\": [4], \"decoder\": [{\"kind\": \"dense\", \"units\": 4}], \"encoder\": [" first "]}"
 #define WITH(field) "{\"name\": \"a\", \"input\": [4], \"encoder\": [{\"kind\": \"dense\", \"units\": 2}], " \
@@ -332,6 +445,26 @@ static void wrong_json_is_refused(void **state)
         { WITH("\"penalties\": {}"), { "penalties", "array" } },
         { WITH("\"penalties\": [\"weight_decay\", {\"kind\": \"weight_decay\", \"weight\": -1}]"),
           { "penalty 2 (weight_decay)", "weight is -1" } },
+        { WITH("\"tied\": 1"), { "tied must be true or false", "an integer" } },
+        { WITH("\"training\": 5"), { "training", "is an object", "an integer" } },
+        { WITH("\"training\": {}"), { "training says nothing" } },
+        { WITH("\"training\": {\"epoch\": 5}"),
+          { "\"epoch\" is not a field of training", "epochs, batch, optimizer, schedule, warm_up" } },
+        { WITH("\"training\": {\"epochs\": 0}"), { "training: epochs is 0", "[1, inf)" } },
+        { WITH("\"training\": {\"optimizer\": \"adma\"}"), { "training: optimizer", "\"adma\"", "adam, adamw" } },
+        { WITH("\"training\": {\"optimizer\": {\"kind\": \"sgd\", \"rate\": 0}}"),
+          { "training: optimizer (sgd)", "rate is 0", "(0, inf)" } },
+        { WITH("\"training\": {\"schedule\": \"step\"}"), { "training: schedule (step)", "every is 0" } },
+        { WITH("\"pretraining\": {}"), { "pretraining must be an array", "an object" } },
+        { WITH("\"pretraining\": [{}, {}]"), { "pretraining says nothing" } },
+        { WITH("\"pretraining\": [{\"epochs\": 2}, {\"corupt\": \"masking\"}]"),
+          { "pretraining layer 2: \"corupt\" is not a field of a layer's pre-training", "corrupt, penalties, loss" } },
+        { WITH("\"pretraining\": [{\"penalties\": [{\"kind\": \"l1\", \"beta\": -1}]}]"),
+          { "pretraining layer 1: penalty 1 (l1)", "beta is -1" } },
+        { WITH("\"pretraining\": [{\"corrupt\": {\"kind\": \"masking\", \"probability\": 2}}]"),
+          { "pretraining layer 1: corrupt (masking)", "probability is 2" } },
+        { WITH("\"predictive_sparse\": {\"sparsity\": -1}"), { "predictive_sparse: sparsity is -1", "(0, inf)" } },
+        { WITH("\"predictive_sparse\": {\"lambda\": 1}"), { "\"lambda\"", "sparsity, prediction, iterations" } },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         hg_error error = { 0 };
@@ -365,6 +498,10 @@ int main(void)
         cmocka_unit_test(weight_decay_spares_biases),
         cmocka_unit_test(json_goes_there_and_back),
         cmocka_unit_test(fields_of_full_are_kept),
+        cmocka_unit_test(settings_are_kept_in_json),
+        cmocka_unit_test(settings_are_the_callers_then_the_declarations),
+        cmocka_unit_test(a_training_takes_them),
+        cmocka_unit_test(settings_do_not_make_another_model),
         cmocka_unit_test(wrong_json_is_refused),
     };
     return cmocka_run_group_tests_name("declaration", tests, make_scratch, remove_scratch);

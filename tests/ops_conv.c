@@ -13,7 +13,8 @@
 
 enum {
     PLAIN, PADDED, STRIDED, STRIDE_3, UNEQUAL, DILATED, STRIDED_DILATED, GAPS, GROUPED, DEPTHWISE, WHOLE_INPUT, ONE_BY_ONE,
-    FAR_PAD, SIGNAL, SIGNAL_STRIDED, SIGNAL_DILATED, HALVES, OVERLAPPING, SPREAD, EDGES, OBLONG, EVERYTHING, SIGNAL_POOL
+    FAR_PAD, SIGNAL, SIGNAL_STRIDED, SIGNAL_DILATED, HALVES, OVERLAPPING, SPREAD, EDGES, OBLONG, EVERYTHING, SIGNAL_POOL,
+    MANY_PLACES
 };
 const geometry geometries[] = {
     [PLAIN] = { { 1, 1 }, { 0, 0 }, { 1, 1 }, 1, .kernel = { 3, 3 } },
@@ -36,6 +37,7 @@ const geometry geometries[] = {
     [HALVES] = { { 2, 2 }, .kernel = { 2, 2 }, .size = { 4, 6 } },
     [OVERLAPPING] = { { 1, 1 }, .kernel = { 2, 2 }, .size = { 3, 4 } },
     [SPREAD] = { { 3, 2 }, .kernel = { 1, 2 }, .size = { 5, 6 } }, /* places in no window */
+    [MANY_PLACES] = { { 1, 1 }, .kernel = { 17, 16 }, .size = { 18, 16 } },
     [EDGES] = { { 2, 2 }, { 1, 1 }, .kernel = { 3, 3 }, .size = { 5, 6 } },
     [OBLONG] = { { 1, 2 }, { 0, 2 }, .kernel = { 2, 4 }, .size = { 3, 5 } },
     [EVERYTHING] = { { 1, 1 }, .kernel = { 3, 4 }, .size = { 3, 4 } },
@@ -289,6 +291,9 @@ static hg_tensor *layer_norm(hg_tensor *const in[], const double a[])
 #define MAX_POOL(variant_, geometry_, x)                                                                            \
     { "max_pool2d", variant_, { x }, 1, { geometry_ }, .build = max_pool2d, .reference = ref_max_pool2d,            \
       .law = { { "found by the switches", switches_find } } }
+/* What the op max_pool2d finds is seen through this view. */
+#define MAX_VALUES(variant_, geometry_, x)                                                                          \
+    { "max_pool_values", variant_, { x }, 1, { geometry_ }, .build = max_pool2d, .reference = ref_max_pool2d }
 #define SWITCHES(variant_, geometry_, x)                                                                            \
     { "max_pool_switches", variant_, { x }, 1, { geometry_ }, .build = max_pool_switches,                           \
       .reference = ref_max_pool_switches }
@@ -367,6 +372,10 @@ static const op_row rows[] = {
     MAX_POOL("padded", EDGES, OF(2, 5, 6, B)),
     MAX_POOL("oblong", OBLONG, OF(1, 3, 5, B)),
     MAX_POOL("of everything", EVERYTHING, OF(3, 3, 4, B)),
+    MAX_POOL("of many places", MANY_PLACES, OF(1, 18, 16, B)),
+    MAX_VALUES(NULL, HALVES, OF(2, 4, 6, B)),
+    SWITCHES("of many places", MANY_PLACES, OF(1, 18, 16, B)),
+    MAX_SCATTER("of many places", MANY_PLACES, OF(1, 18, 16, B), OF(1, 2, 1, B)),
     SWITCHES(NULL, HALVES, OF(2, 4, 6, B)),
     SWITCHES("padded", EDGES, OF(2, 5, 6, B)),
     SWITCHES("of few values, mostly equal", OVERLAPPING, CHOICES(2, 3, 4, B)),

@@ -13,50 +13,9 @@
 
 #include <cmocka.h>
 
+#include "allocations.h"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-
-/* ---- Counting allocations: the program's own allocator stands before the C library's ------------------- */
-
-static _Atomic long allocations;
-
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-#define COUNTS_ALLOCATIONS 1
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-
-void *malloc(size_t size)
-{
-    allocations++;
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t count, size_t size)
-{
-    allocations++;
-    return __libc_calloc(count, size);
-}
-
-void *realloc(void *old, size_t size)
-{
-    allocations++;
-    return __libc_realloc(old, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    allocations++;
-    return __libc_memalign(alignment, size);
-}
-
-int posix_memalign(void **memory, size_t alignment, size_t size)
-{
-    allocations++;
-    *memory = __libc_memalign(alignment, size);
-    return *memory == NULL;
-}
-#endif
 
 /* ---- A training step with everything in it ------------------------------------------------------------- */
 
@@ -394,6 +353,70 @@ static void denormals_are_flushed(void **state)
     }
 }
 
+/* Part k of the input gets the number of the run; the others keep theirs. */
+static void fill_with_run(void *context, void *values, int part, int parts)
+{
+    const int *run = context;
+    assert_in_range(part, 0, parts - 1);
+    for (int i = 12 * part / parts; i < 12 * (part + 1) / parts; i++)
+        ((double *)values)[i] = *run + i;
+}
+
+static void inputs_are_filled(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 5; threads++) {
+        int run = 0;
+        hg_graph *g = hg_graph_new(HG_F64);
+        hg_tensor *x = hg_input(g, "x", HG_SHAPE(4, HG_BATCH)), *other = hg_input(g, "other", HG_SCALAR), *y = hg_scale(x, 2);
+        hg_plan_options options = { .batch = 3, .threads = threads, .profile = threads == 2,
+                                    .filling = { x, fill_with_run, &run } };
+        hg_plan *plan = hg_plan_new(g, 1, &y, &options);
+        for (run = 1; run <= 100; run++) {
+            double got[12];
+            assert_int_equal(hg_run(plan), HG_OK);
+            hg_plan_read(plan, y, got, 12);
+            for (int i = 0; i < 12; i++)
+                assert_true(got[i] == 2.0 * (run + i));
+        }
+        hg_plan_free(plan);
+        options.filling.input = other; /* which nothing reads */
+        plan = hg_plan_new(g, 1, &y, &options);
+        assert_int_equal(hg_run(plan), HG_OK);
+        hg_plan_free(plan);
+        options.filling.input = y;
+        assert_null(hg_plan_new(g, 1, &y, &options));
+        assert_non_null(strstr(hg_graph_error(g), "must be an input"));
+        hg_graph_free(g);
+    }
+}
+
+static void profiles_are_printed(void **state)
+{
+    (void)state;
+    char text[32768] = "";
+    step s = step_new(HG_F32);
+    hg_plan *plan = hg_plan_new(s.graph, STEP_OUTPUTS, s.output, &(hg_plan_options){ .batch = 8, .threads = 2, .profile = true });
+    FILE *file = fmemopen(text, sizeof text, "w");
+    fill_input(plan, &s, 8, 0);
+    hg_plan_print(plan, file);
+    fflush(file);
+    assert_null(strstr(text, "profile")); /* it has not run */
+    for (int i = 0; i < 3; i++)
+        hg_run(plan);
+    rewind(file);
+    assert_int_equal(hg_plan_print(plan, file), HG_OK);
+    fclose(file);
+    static const char *const words[] = { "profile: ", "the mean of 3 runs", "% of the peak", "GFLOP/s", "GB/s", " MB ",
+                                         "us of waiting" };
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (strstr(text, words[i]) == NULL)
+            fail_msg("the profile does not show %s:\n%s", words[i], text);
+    assert_true(hg_measure_peak() > 1e8);
+    hg_plan_free(plan);
+    hg_graph_free(s.graph);
+}
+
 /* A short run is not worth a team, unless the caller says so. */
 static void threads_follow_the_work(void **state)
 {
@@ -433,6 +456,8 @@ int main(void)
         cmocka_unit_test(access_is_checked),
         cmocka_unit_test(exploring_one_tensor),
         cmocka_unit_test(denormals_are_flushed),
+        cmocka_unit_test(inputs_are_filled),
+        cmocka_unit_test(profiles_are_printed),
         cmocka_unit_test(threads_follow_the_work),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

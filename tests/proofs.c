@@ -111,6 +111,12 @@ static const hg_autoencoder
                    .decoder = HG_MIRROR, .penalties = { HG_CONTRACTIVE(0.1) } },
     rotation = { .name = "rotation", .input = { 12 }, .encoder = { HG_DENSE(5) }, .decoder = HG_MIRROR, .tied = true,
                  .orthonormal = true },
+    predicted = { .name = "predicted", .input = { 12 }, CODE, .decoder = { HG_DENSE(12, .no_bias = true) },
+                  .predictive_sparse = { .sparsity = 0.2 } },
+    mispredicted = { .name = "mispredicted", .input = { 12 }, .encoder = { HG_DENSE(6), HG_CUSTOM(cube) },
+                     .decoder = { HG_DENSE(12, .no_bias = true) }, .predictive_sparse = { .sparsity = 0.2 } },
+    no_dictionary = { .name = "no dictionary", .input = { 12 }, CODE, .decoder = { HG_DENSE(12) },
+                      .predictive_sparse = { .sparsity = 0.2 } },
     unscaled = { .name = "unscaled", .input = { 12 }, CODE, .decoder = { HG_DENSE(12, .act = hg_sigmoid) },
                  .scale = HG_SCALE(-1, 1), .loss = HG_BINARY_CROSS_ENTROPY },
     unbuildable = { .name = "unbuildable", .input = { 12 }, CODE, .decoder = { HG_DENSE(11) } };
@@ -128,6 +134,7 @@ static void each_proof_catches_what_it_is_for(void **state)
         { &untied, "decoder has the encoder's weights; ", "\"decoder/2/own\" is not shared" },
         { &stale, "corruption differs from step to step; corruption covers the data; ", "numbers have been corrupted" },
         { &partial, "corruption covers the data; ", "15 of 60 numbers" },
+        { &mispredicted, "gradient of the objective; gradient of the decomposition; ", "numeric" },
         { &dirty, "target stays clean; ", "is computed from the corrupted input" },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -164,6 +171,9 @@ static void right_declarations_are_proved(void **state)
         { &rotation,
           "gradient of the objective; decoder has the encoder's weights; rows stay orthonormal; an epoch uses every sample "
           "once; " },
+        { &predicted,
+          "gradient of the objective; dictionary's columns keep length 1; gradient of the decomposition; an epoch uses every "
+          "sample once; " },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         verdict v = { 0 };
@@ -199,6 +209,7 @@ static void what_cannot_be_proved_is_an_error(void **state)
     } rows[] = {
         { &unbuildable, { 0 }, HG_BAD_SHAPE, { "decoder layer 1", "\"unbuildable\"" } },
         { &unscaled, { 0 }, HG_BAD_DATA, { "binary_cross_entropy", "[0, 1]" } },
+        { &no_dictionary, { 0 }, HG_BAD_ARGUMENT, { "\"no dictionary\"", "one dense layer without bias" } },
         { &right, { .batch = 1 }, HG_BAD_ARGUMENT, { "batch is 1", "[2, inf)" } },
         { &right, { .most = -1 }, HG_BAD_ARGUMENT, { "most is -1" } },
     };

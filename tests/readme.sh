@@ -18,7 +18,7 @@ images train-images-idx3-ubyte.gz 200
 images t10k-images-idx3-ubyte.gz 100
 
 # The commands of the first block under "## The command", a line each.
-sed -n '/^## The command/,/^## /p' "$readme" | sed -n '/^```$/,/^```$/p' | sed '/^```/d' |
+sed -n '/^## The command/,/^## /p' "$readme" | awk '/^```$/ { fences++; next } fences == 1' |
     sed -e ':join' -e '/\\$/{N;s/\\\n//;b join' -e '}' -e 's/ *#.*//' -e '/^$/d' >commands
 while read -r command; do
     case $command in
@@ -30,6 +30,12 @@ while read -r command; do
     sh -c "hourglass() { '$hourglass' \"\$@\"; }; $arguments" >out 2>&1 </dev/null
     report $? "$command"
 done <commands
+
+# Its JSON declaration.
+sed -n '/^```json$/,/^```$/p' "$readme" | sed '/^```/d' >mine.json
+"$hourglass" check mine.json --most 1 >out 2>&1 && "$hourglass" train mine.json --data digits:count=50 --epochs 1 >>out 2>&1 &&
+    [ -s runs/mine/metrics-layer2.csv ]
+report $? "the declaration is proved, pre-trained and trained"
 
 "$program" >out 2>&1 && [ -s model.safetensors ]
 report $? "the program trains and saves a model"

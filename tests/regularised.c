@@ -182,7 +182,7 @@ static void wrong_json_is_refused(void **state)
         { JSON("\"decoder\": \"mirror\", \"corrupt\": \"mask\""), { "\"mask\"", "masking", "salt_and_pepper" } },
         { JSON("\"decoder\": \"mirror\", \"emphasis\": [1]"), { "emphasis", "[corrupted, others]" } },
         { JSON("\"decoder\": \"mirror\", \"emphasis\": [1, -2]"), { "emphasis", "from 0" } },
-        { JSON("\"decoder\": \"mirror\", \"penalise\": \"dirty\""), { "penalise", "\"corrupted\"", "\"clean\"" } },
+        { JSON("\"decoder\": \"mirror\", \"penalise\": \"dirty\""), { "penalise must be one of corrupted, clean", "\"dirty\"" } },
         { JSON("\"decoder\": \"mirror\", \"penalties\": [{\"kind\": \"sparse\", \"rho\": 1.5, \"beta\": 3}]"),
           { "penalty 1 (sparse)", "rho is 1.5", "(0, 1)" } },
         { JSON("\"decoder\": \"mirror\", \"penalties\": [{\"kind\": \"spars\"}]"), { "penalty 1", "\"spars\"", "contractive_higher" } },

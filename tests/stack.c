@@ -26,11 +26,20 @@ static const hg_autoencoder
                .encoder = { HG_DENSE(20), HG_BATCH_NORM(hg_relu), HG_DENSE(10), HG_BATCH_NORM(hg_relu) },
                .decoder = { HG_BATCH_NORM(hg_relu), HG_DENSE(20, .act = hg_relu), HG_BATCH_NORM(hg_relu),
                             HG_DENSE(784, .act = hg_sigmoid) } },
-    crooked = { .name = "crooked", .input = { 1, 28, 28 }, .encoder = { UNITS(20), UNITS(5) }, .decoder = { UNITS(784) } };
+    longer = { .name = "longer", .input = { 1, 28, 28 }, .encoder = { UNITS(20), UNITS(20) },
+               .decoder = { HG_DROPOUT(0.1), UNITS(20), UNITS(30), UNITS(784) } },
+    crooked = { .name = "crooked", .input = { 1, 28, 28 }, .encoder = { UNITS(20), UNITS(5) }, .decoder = { UNITS(784) } },
+    short_of_one = { .name = "short", .input = { 1, 28, 28 }, .encoder = { UNITS(784), UNITS(5) }, .decoder = { UNITS(784) } },
+    declared = { .name = "whole", .input = { 1, 28, 28 }, .encoder = { UNITS(20), HG_DENSE(8, .act = hg_relu), UNITS(5) },
+                 .decoder = HG_MIRROR, .loss = HG_BINARY_CROSS_ENTROPY,
+                 .pretraining = { { .corrupt = HG_MASKING(0.2), .epochs = 3 }, { .penalties = { HG_L1(0.1) }, .batch = 50 },
+                                  { .optimizer = HG_SGD(.rate = 0.5) } },
+                 .training = { .epochs = 2, .batch = 64, .optimizer = HG_ADAM(.rate = 0.01) } };
 static const hg_stack
     three = { .autoencoder = &whole,
               .layer = { { .corrupt = HG_MASKING(0.2), .epochs = 3 }, { .penalties = { HG_L1(0.1) }, .batch = 50 },
                          { .optimizer = HG_SGD(.rate = 0.5) } } },
+    four = { .autoencoder = &whole, .layer = { [3] = { .epochs = 1 } } },
     wild = { .autoencoder = &whole, .layer = { { .epochs = 1 }, { .optimizer = HG_SGD(.rate = 1e30) } } };
 /* clang-format on */
 
@@ -125,6 +134,34 @@ static void each_layer_is_an_autoencoder_on_codes(void **state)
     hg_dataset_free(data);
 }
 
+/* A declaration's settings and JSON's are those of a stack. */
+static void the_declaration_says_how(void **state)
+{
+    (void)state;
+    hg_error error = { 0 };
+    char *text = hg_autoencoder_to_json(&declared, 0);
+    hg_autoencoder *read = hg_autoencoder_from_json(text, "text", &error);
+    assert_string_equal(error.text, "");
+    assert_int_equal(hg_pretraining_count(read->pretraining), 3);
+    hg_dataset *data = hg_dataset_open("digits:count=200", NULL);
+    hg_model *wanted = hg_model_new(&whole, HG_F32, 1);
+    assert_int_equal(hg_pretrain(wanted, &three, data, &(hg_stack_training){ .training = usual }), HG_OK);
+    const hg_autoencoder *const forms[] = { &declared, read };
+    for (size_t f = 0; f < COUNT(forms); f++) {
+        hg_tensor *one;
+        hg_model *model = hg_model_new(forms[f], HG_F32, 1);
+        if (hg_pretrain(model, NULL, data, &(hg_stack_training){ .progress = NULL }) != HG_OK)
+            fail_msg("%s", hg_model_error(model));
+        for (size_t i = 0; (one = hg_graph_parameter(hg_model_graph(model), i)) != NULL; i++)
+            assert_memory_equal(hg_data(one), hg_data(find(wanted, hg_tensor_name(one))), bytes(one));
+        hg_model_free(model);
+    }
+    hg_model_free(wanted);
+    hg_dataset_free(data);
+    hg_autoencoder_free(read);
+    free(text);
+}
+
 static double error_of(hg_model *model, const hg_dataset *data)
 {
     hg_evaluation e;
@@ -135,10 +172,11 @@ static double error_of(hg_model *model, const hg_dataset *data)
 
 static void pre_training_helps(void **state)
 {
-    static const struct {
+    const struct {
         const hg_autoencoder *autoencoder;
         int                   layers;
-    } cases[] = { { &whole, 3 }, { &tied, 2 }, { &images, 2 }, { &normed, 2 } };
+    } cases[] = { { &whole, 3 }, { &tied, 2 }, { &images, 2 }, { &normed, 2 }, { &longer, 2 },
+                  { hg_autoencoder_find("convolutional"), 2 }, { hg_autoencoder_find("convolutional-deep"), 4 } };
     (void)state;
     hg_dataset *data = hg_dataset_open("digits:count=600", NULL);
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -178,7 +216,20 @@ static void refusals(void **state)
     hg_dataset *data = hg_dataset_open("digits:count=100", NULL);
     hg_model *model = hg_model_new(&crooked, HG_F32, 1);
     assert_int_equal(hg_pretrained_layers(model), 0);
-    assert_words(hg_model_error(model), (const char *const[]){ "\"crooked\"", "2 layers", "1 in its decoder", NULL });
+    assert_words(hg_model_error(model), (const char *const[]){ "encoder layer 2 (dense) of \"crooked\" sees 20",
+                                                               "the decoder's layers give 784", NULL });
+    hg_model_free(model);
+    model = hg_model_new(&short_of_one, HG_F32, 1);
+    assert_int_equal(hg_pretrained_layers(model), 0);
+    assert_words(hg_model_error(model), (const char *const[]){ "encoder layer 1 (dense) of \"short\" sees 1x28x28", NULL });
+    hg_model_free(model);
+    model = hg_model_new(&whole, HG_F32, 1);
+    assert_int_equal(hg_pretrain(model, &four, data, &(hg_stack_training){ .training = usual }), HG_BAD_ARGUMENT);
+    assert_words(hg_model_error(model), (const char *const[]){ "settings for 4 layers", "\"whole\" has 3", NULL });
+    hg_model_free(model);
+    model = hg_model_new(&tied, HG_F32, 1);
+    assert_int_equal(hg_pretrain(model, &three, data, &(hg_stack_training){ .training = usual }), HG_BAD_ARGUMENT);
+    assert_words(hg_model_error(model), (const char *const[]){ "one of \"whole\"", "is \"tied\"", NULL });
     hg_model_free(model);
     /* a failure names the layer */
     model = hg_model_new(&whole, HG_F32, 1);
@@ -278,16 +329,15 @@ static void nearest_mean(void **state)
 static void the_library_has_a_stack(void **state)
 {
     (void)state;
-    const hg_stack *stack = hg_stack_find("stacked");
-    assert_non_null(stack);
-    assert_ptr_equal(stack->autoencoder, hg_autoencoder_find("stacked"));
-    assert_null(hg_stack_find("undercomplete"));
+    assert_int_equal(hg_pretraining_count(hg_autoencoder_find("stacked")->pretraining), 3);
+    assert_int_equal(hg_pretraining_count(hg_autoencoder_find("undercomplete")->pretraining), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_layer_is_an_autoencoder_on_codes), cmocka_unit_test(pre_training_helps),
+        cmocka_unit_test(the_declaration_says_how),
         cmocka_unit_test(validation_data_climb_too),             cmocka_unit_test(refusals),
         cmocka_unit_test(a_classifier_learns),                   cmocka_unit_test(classifiers_need_labels),
         cmocka_unit_test(nearest_mean),                          cmocka_unit_test(the_library_has_a_stack),

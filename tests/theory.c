@@ -202,7 +202,8 @@ int main(void)
                   { theory_of_penalties, theory_of_penalties_count },
                   { theory_of_codes, theory_of_codes_count },
                   { theory_of_pca, theory_of_pca_count },
-                  { theory_of_pictures, theory_of_pictures_count } };
+                  { theory_of_pictures, theory_of_pictures_count },
+                  { theory_of_stacks, theory_of_stacks_count } };
     struct CMUnitTest tests[64];
     size_t count = 0;
     for (size_t i = 0; i < COUNT(parts); count += parts[i++].count)

@@ -85,8 +85,9 @@ static const sigma sigmoid = { hg_sigmoid, logistic, logistic_slope, logistic_be
                    softplus = { hg_softplus, soft, logistic, logistic_slope };
 
 /* The tests of the other files. */
-extern const struct CMUnitTest theory_of_penalties[], theory_of_codes[], theory_of_pca[], theory_of_pictures[];
+extern const struct CMUnitTest theory_of_penalties[], theory_of_codes[], theory_of_pca[], theory_of_pictures[],
+    theory_of_stacks[];
 extern const size_t            theory_of_penalties_count, theory_of_codes_count, theory_of_pca_count,
-    theory_of_pictures_count;
+    theory_of_pictures_count, theory_of_stacks_count;
 
 #endif

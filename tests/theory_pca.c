@@ -205,6 +205,46 @@ static void t10_projectors(void **state)
     hg_dataset_free(data);
 }
 
+/* 004 inverts X X' of samples x samples (its X is ours transposed), which has rank d at most. What the proof needs holds
+   without it: X V = U S, the columns of X V are orthogonal and as long as the singular values. */
+static void t10_samples_by_samples_is_singular(void **state)
+{
+    (void)state;
+    double gram[SAMPLES][SAMPLES] = { { 0 } }, along[SAMPLES][3] = { { 0 } }, lengths[3][3] = { { 0 } }, wanted[3][3] = { { 0 } };
+    hg_error error = { 0 };
+    hg_dataset *data = cloud_data();
+    hg_pca *pca = hg_pca_new(data, 0, 1, 3, &error);
+    assert_non_null(pca);
+    for (int b = 0; b < SAMPLES; b++)
+        for (int i = 0; i < 3; i++) {
+            for (int c = 0; c < SAMPLES; c++)
+                gram[b][c] += (cloud[i][b] - pca->mean[i]) * (cloud[i][c] - pca->mean[i]);
+            for (int j = 0; j < 3; j++)
+                along[b][j] += (cloud[i][b] - pca->mean[i]) * pca->vectors[i * 3 + j];
+        }
+    for (int j = 0; j < 3; j++) {
+        wanted[j][j] = SAMPLES * pca->values[j];
+        for (int k = 0; k < 3; k++)
+            for (int b = 0; b < SAMPLES; b++)
+                lengths[j][k] += along[b][j] * along[b][k];
+    }
+    assert_close("(X V)' X V", &lengths[0][0], &wanted[0][0], 9, 1e-12);
+    /* Gauss leaves nothing below three pivots */
+    double largest = 0;
+    for (int k = 0; k < 3; k++)
+        for (int b = k + 1; b < SAMPLES; b++) {
+            double factor = gram[b][k] / gram[k][k];
+            for (int c = k; c < SAMPLES; c++)
+                gram[b][c] -= factor * gram[k][c];
+        }
+    for (int b = 3; b < SAMPLES; b++)
+        for (int c = 3; c < SAMPLES; c++)
+            largest = fmax(largest, fabs(gram[b][c]));
+    assert_true(fabs(gram[2][2]) > 0.01 && largest < 1e-12);
+    hg_pca_free(pca);
+    hg_dataset_free(data);
+}
+
 /* W_d T^-1 and T W_e are another factorisation of the same map, with the same error. */
 static void t10_only_the_product_is_unique(void **state)
 {
@@ -325,6 +365,7 @@ const struct CMUnitTest theory_of_pca[] = {
     cmocka_unit_test(t10_one_number_is_the_first_component),
     cmocka_unit_test(t10_tied_weights_become_orthonormal),
     cmocka_unit_test(t10_projectors),
+    cmocka_unit_test(t10_samples_by_samples_is_singular),
     cmocka_unit_test(t10_only_the_product_is_unique),
     cmocka_unit_test(t9_scalar_denoiser),
     cmocka_unit_test(t9_masking_has_its_optimum_at_one),

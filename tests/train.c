@@ -1,5 +1,6 @@
 /* Training: order, optimisers, validation, early stopping, divergence, the same bits. */
 #include "autoencoders.h"
+#include "allocations.h"
 #include "one_weight.h"
 
 #include <math.h>
@@ -155,6 +156,34 @@ static void files_do_not_depend_on_threads(void **state)
     }
     free(bytes);
     hg_dataset_free(data);
+}
+
+/* Ten times as many mini-batches are trained on with as many allocations. */
+static void a_step_allocates_nothing(void **state)
+{
+    (void)state;
+#ifdef COUNTS_ALLOCATIONS
+    long used[2];
+    hg_dataset *data = hg_dataset_open("digits:count=640", NULL);
+    for (int threads = 1; threads <= 2; threads++) {
+        for (int i = 0; i < 2; i++) {
+            hg_dataset *part = hg_dataset_view(data, 0, i == 0 ? 64 : 640);
+            hg_model *model = hg_model_new(&digits_model, HG_F32, 1);
+            const long before = allocations;
+            assert_int_equal(hg_train(model, part, &(hg_training){ .epochs = 2, .batch = 32, .threads = threads,
+                                                                   .schedule = HG_COSINE, .clip = { .norm = 100 } }),
+                             HG_OK);
+            used[i] = allocations - before;
+            hg_model_free(model);
+            hg_dataset_free(part);
+        }
+        assert_true(used[0] > 0);
+        assert_int_equal(used[1], used[0]);
+    }
+    hg_dataset_free(data);
+#else
+    skip();
+#endif
 }
 
 static void training_learns(void **state)
@@ -320,6 +349,7 @@ int main(void)
         cmocka_unit_test(every_sample_is_used_once_an_epoch),
         cmocka_unit_test(losses_are_means_over_samples),
         cmocka_unit_test(files_do_not_depend_on_threads),
+        cmocka_unit_test(a_step_allocates_nothing),
         cmocka_unit_test(training_learns),
         cmocka_unit_test(early_stopping_goes_back_to_the_best),
         cmocka_unit_test(divergence_leaves_the_last_good_epoch),

@@ -57,6 +57,20 @@ HG_API void hg_dataset_range(const hg_dataset *dataset, double *low, double *hig
 HG_API hg_status hg_dataset_batch(const hg_dataset *dataset, int64_t n, const int64_t index[], int64_t first,
                                   double low, double high, hg_dtype dtype, void *out);
 
+/* The same as an attribute struct, for parts that several threads write at the same time. */
+typedef struct hg_batch {
+    const hg_dataset *dataset;
+    int64_t           n;
+    const int64_t    *index; /* NULL: first ... first + n - 1 */
+    int64_t           first;
+    double            low, high;
+    hg_dtype          dtype;
+} hg_batch;
+/* What hg_dataset_batch would return. */
+HG_API hg_status hg_batch_check(const hg_batch *batch);
+/* Part `part` of `parts` of the rows of a batch that has been checked; `batch` is an hg_batch (an hg_fill_fn). */
+HG_API void hg_batch_fill(void *batch, void *out, int part, int parts);
+
 /* The mean of all samples, scaled as in hg_dataset_batch, into mean[0 ... d-1]. */
 HG_API hg_status hg_dataset_mean(const hg_dataset *dataset, double low, double high, double *mean);
 

@@ -4,6 +4,8 @@
 
 #include <hourglass/data.h>
 #include <hourglass/layer.h>
+#include <hourglass/optimizer.h>
+#include <hourglass/schedule.h>
 
 /* ---- The parts of an autoencoder's graph ------------------------------------------------------------------- */
 
@@ -125,6 +127,7 @@ typedef struct hg_emphasis {
 
 /* ---- Penalties --------------------------------------------------------------------------------------------- */
 
+#define HG_MOST_PENALTIES 8
 typedef struct hg_penalty_kind hg_penalty_kind;
 typedef struct hg_penalty {
     const hg_penalty_kind *kind; /* NULL ends an array of penalties */
@@ -184,6 +187,35 @@ HG_API extern const hg_penalty_kind hg_contractive_higher_penalty;
 #define HG_CONTRACTIVE_HIGHER(...)                                                                            \
     { &hg_contractive_higher_penalty, &(const hg_contractive_higher_spec){ .gamma = __VA_ARGS__ } }
 
+/* ---- How an autoencoder is meant to be trained ------------------------------------------------------------- */
+
+/* The settings of its source. What a training leaves at zero comes from here. */
+typedef struct hg_training_settings {
+    int64_t      epochs;    /* 20 */
+    int64_t      batch;     /* 128 samples */
+    hg_optimizer optimizer; /* HG_ADAM(.rate = 0.001) */
+    hg_schedule  schedule;  /* of its rate; constant */
+    double       warm_up;   /* epochs over which the rate rises to the schedule's; 0 */
+} hg_training_settings;
+
+/* How one layer is pre-trained (T14, stack.h); zeros are what the training says. */
+typedef struct hg_pretraining {
+    hg_corruption corrupt; /* of what this layer sees: the codes of the layer below are clean */
+    hg_penalty    penalties[HG_MOST_PENALTIES];
+    hg_loss       loss;    /* the autoencoder's; squared error where that is for probabilities and the codes are none */
+    int64_t       epochs, batch;
+    hg_optimizer  optimizer;
+    hg_schedule   schedule;
+    double        warm_up;
+} hg_pretraining;
+
+/* Of predictive sparse decomposition (T13, psd.h). */
+typedef struct hg_predictive_sparse {
+    double  sparsity;   /* 0.1 */
+    double  prediction; /* 1 */
+    int64_t iterations; /* of FISTA, for each mini-batch; 30 */
+} hg_predictive_sparse;
+
 /* ---- Declarations ------------------------------------------------------------------------------------------ */
 
 /* The whole decoder, derived from the encoder: .decoder = HG_MIRROR. Layer by layer from the code back to the input, each
@@ -199,7 +231,6 @@ HG_API extern const hg_layer_kind hg_mirror_layer;
 /* Where penalties are taken if the input is corrupted. */
 typedef enum hg_penalised { HG_CORRUPTED, HG_CLEAN } hg_penalised;
 
-#define HG_MOST_PENALTIES 8
 struct hg_autoencoder {
     const char   *name;
     const char   *description;             /* a line for lists of models */
@@ -214,6 +245,10 @@ struct hg_autoencoder {
     hg_loss       loss;                    /* squared error */
     hg_penalised  penalise;
     hg_penalty    penalties[HG_MOST_PENALTIES];
+    hg_training_settings training;
+    hg_pretraining       pretraining[HG_MOST_LAYERS]; /* of layers with weights, from the input up; all zero: it is not
+                                                         pre-trained unless asked for */
+    hg_predictive_sparse predictive_sparse;           /* all zero: it is trained as other autoencoders are */
 };
 
 /* The autoencoders of the library by name; NULL if there is none. All of them in order; NULL past the end. */

@@ -13,21 +13,38 @@ enum {
     HG_ASSIGN      = 1 << 5, /* replaces the first input's value after all its readers; never dropped */
     HG_NO_VJP      = 1 << 6, /* the derivative is zero by definition */
     HG_COMMUTATIVE = 1 << 7, /* two inputs that may change places */
+    HG_REDUCE      = 1 << 8, /* takes in its inputs, which are alike, element by element: fusable as the end of a group */
+    HG_LIGHT       = 1 << 9, /* elementwise, and faster than memory: rather computed again than stored where one tensor is read */
 };
 
 /* Writes elements begin ... begin+n-1 of the output to y[0 ... n-1]. For HG_MAP, in[i] points at element `begin` of
-   input i, and y may be the same address as an input; for HG_INDEXED, in[i] is the whole input. */
+   input i, and y may be the same address as an input; for HG_INDEXED, in[i] is the whole input.
+   For HG_REDUCE: takes in elements begin ... begin+n-1 of the inputs, at which in[i] points; y is all of the scratch if the
+   op asks for some, else all of the output. */
 typedef void hg_elements_fn(const hg_tensor *t, int64_t begin, int64_t n, void *y, const void *const in[]);
 /* Computes part `part` of `parts` of the output. Parts may run at the same time. */
 typedef void hg_run_fn(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts);
-/* Runs once, after all parts, and combines them in a fixed order; not where the op asks for no scratch. */
+/* Runs once, after all parts, and combines them in a fixed order; not where the op asks for no scratch. For HG_REDUCE, `in`
+   is NULL. */
 typedef void hg_combine_fn(const hg_tensor *t, void *y, const void *const in[], void *scratch, int parts);
 
-/* The kernels of an op for one dtype: `elements` for HG_MAP and HG_INDEXED, else `run` and perhaps `combine`. */
+/* How the elements of a reduction's inputs may be cut: at multiples of `part` from the start of each row into parts, which
+   may run at the same time, and each part at multiples of `block` into what one call takes in. */
+typedef struct hg_cuts {
+    int64_t row, part, block;
+} hg_cuts;
+
+/* Arithmetic on a result r and one more number c. */
+enum hg_then { HG_THEN_ADD, HG_THEN_SUB, HG_THEN_SUB_FROM, HG_THEN_MUL, HG_THEN_DIV, HG_THEN_DIV_INTO }; /* c - r, c / r */
+
+/* The kernels of an op for one dtype: `elements` for HG_MAP and HG_INDEXED, `elements` and perhaps `combine` for HG_REDUCE,
+   else `run` and perhaps `combine`. */
 typedef struct hg_kernels {
     hg_elements_fn *elements;
     hg_run_fn      *run;
     hg_combine_fn  *combine;
+    /* Of an HG_MAP: by hg_then, `elements` followed by arithmetic with one more input, which comes last. Optional. */
+    hg_elements_fn *const *then;
 } hg_kernels;
 
 /* In every function but infer and vjp the tensors are bound to a plan: dimensions are numbers, without HG_BATCH. */
@@ -48,6 +65,10 @@ struct hg_op {
     /* Elements [begin, end) of the output that part writes, if parts are contiguous: then the elementwise ops that
        follow run on each part while it is in cache. Absent, or *end < 0: the parts are not contiguous. */
     void (*range)(const hg_tensor *t, int part, int parts, int64_t *begin, int64_t *end);
+    /* Of HG_INDEXED: the number of elements, counted in rows from the first, within which the output repeats itself every
+       *period elements. Then a group computes it once for many blocks. Absent: it does not. */
+    int64_t (*repeats)(const hg_tensor *t, int64_t *period);
+    hg_cuts (*cuts)(const hg_tensor *t, int64_t most); /* of HG_REDUCE: with blocks of at most `most` elements */
     size_t (*scratch)(const hg_tensor *t, int parts); /* bytes, shared by all parts; absent: none */
     /* Multiply-adds count 2, taps on padding 0; absent: none are counted. */
     double (*flops)(const hg_tensor *t);

@@ -54,8 +54,11 @@ typedef struct hg_adam_spec {
 HG_API extern const hg_optimizer_kind hg_adam_optimizer;
 #define HG_ADAM(...) { &hg_adam_optimizer, &(const hg_adam_spec){ __VA_ARGS__ } }
 
-/* Adam with p <- p - rate (... + weight_decay p) for weights, parameters with two axes or more, and never for biases
-   (Loshchilov and Hutter, 2019): the decay is no part of the gradient, so nothing rescales it. */
+/* Whether a parameter is a weight: it has two axes or more. Weights decay, biases never do. */
+HG_API bool hg_is_weight(const hg_tensor *parameter);
+
+/* Adam with p <- p - rate (... + weight_decay p) for weights (Loshchilov and Hutter, 2019): the decay is no part of the
+   gradient, so nothing rescales it. */
 typedef struct hg_adamw_spec {
     double rate;         /* 0.001 */
     double beta1;        /* 0.9 */

@@ -16,6 +16,14 @@ HG_API int         hg_threads_best(void);
 /* Name of the kernels that the BLAS library chose, for example "skx". */
 HG_API const char *hg_blas_kernels(void);
 
+/* Writes part `part` of `parts` of an input's values, in its dtype. Parts may be written at the same time. */
+typedef void hg_fill_fn(void *context, void *values, int part, int parts);
+typedef struct hg_filling {
+    const hg_tensor *input; /* one that the plan does not read is not filled */
+    hg_fill_fn      *fill;
+    void            *context;
+} hg_filling;
+
 typedef struct hg_plan_options {
     int64_t batch;      /* what HG_BATCH stands for; 1 by default */
     int     threads;    /* 0: hg_threads_best(), but one for little work */
@@ -23,7 +31,8 @@ typedef struct hg_plan_options {
     bool    no_fusion;  /* every op a step of its own (to check that fusing changes no bit) */
     bool    no_reuse;   /* every tensor a buffer of its own */
     bool    no_folding; /* neither constants folded nor equal ops merged */
-    bool    profile;    /* hg_run measures each step's time, which hg_plan_print shows */
+    bool    profile;    /* hg_run measures each step's time on each thread, which hg_plan_print shows */
+    hg_filling filling; /* how each run begins: all threads fill an input; none */
 } hg_plan_options;
 
 /* Plans the computation of outputs and of every assignment among them. Returns NULL if the graph holds an error or
@@ -52,8 +61,14 @@ typedef struct hg_plan_facts {
     double  flops;                        /* of products and convolutions, 2 per multiply-add */
 } hg_plan_facts;
 HG_API hg_plan_facts hg_plan_describe(const hg_plan *plan);
-/* Steps with their ops, buffers (offset, bytes), parts and flops, as a table; after runs of a plan with `profile`, also
-   each step's mean time and what it reaches in GFLOP/s and GB/s of tensors read and written. */
+/* Steps with their ops, buffers (offset, bytes), parts, flops and bytes of tensors read and written, as a table.
+   After runs of a plan with `profile` also the time of each step (of all threads, divided by their number), what it
+   reaches in GFLOP/s, in percent of the threads' peak, which is measured now, and in GB/s; and how long threads wait
+   at each barrier. */
 HG_API hg_status hg_plan_print(const hg_plan *plan, FILE *to);
+
+/* f32 operations per second of the calling thread's core: fused multiply-adds in registers, which count 2. f64 has
+   half as many. It works for some 10 ms. */
+HG_API double hg_measure_peak(void);
 
 #endif

@@ -33,17 +33,12 @@ HG_API hg_psd_terms hg_psd_objective(hg_tensor *x, hg_tensor *dictionary, hg_ten
 
 /* ---- Training ------------------------------------------------------------------------------------------------- */
 
-/* The autoencoder's encoder is f: HG_DENSE(r, .act = ...), or that and HG_GAIN, a factor for each number of the code. Its
-   decoder is D, one dense layer without bias and activation. */
-typedef struct hg_predictive_sparse {
-    const hg_autoencoder *autoencoder;
-    double                sparsity;   /* 0.1 */
-    double                prediction; /* 1 */
-    int64_t               iterations; /* of FISTA, for each mini-batch; 30 */
-} hg_predictive_sparse;
+/* Whether a declaration says how it is to be trained so. */
+HG_API bool hg_is_predictive_sparse(const hg_autoencoder *declaration);
 
-/* The library's, by the name of its autoencoder; NULL if there is none. */
-HG_API const hg_predictive_sparse *hg_predictive_sparse_find(const char *name);
+/* What is given, where that is zero what a declaration says, and else the defaults. */
+HG_API hg_status hg_fista_options_for(const hg_autoencoder *declaration, hg_predictive_sparse given,
+                                      hg_fista_options *options, hg_error *error);
 
 /* Means over an epoch's samples, while it learned. */
 typedef struct hg_psd_report {
@@ -56,8 +51,8 @@ typedef struct hg_psd_report {
 } hg_psd_report;
 
 typedef struct hg_psd_training {
-    int64_t      epochs; /* 20 */
-    int64_t      batch;  /* 128 */
+    hg_predictive_sparse settings; /* zeros: the declaration's */
+    int64_t      epochs, batch;    /* these five as in hg_training */
     hg_optimizer optimizer;
     hg_schedule  schedule;
     double       warm_up;
@@ -68,9 +63,9 @@ typedef struct hg_psd_training {
     void        *progress_to;
 } hg_psd_training;
 
-/* For each mini-batch: z by FISTA from the encoder's prediction, then a step of D and f with that z, then D's columns to
+/* The autoencoder's encoder is f: HG_DENSE(r, .act = ...), or that and HG_GAIN, a factor for each number of the code. Its
+   decoder is D, one dense layer without bias and activation. For each mini-batch: z by FISTA from the encoder's prediction, then a step of D and f with that z, then D's columns to
    length 1. Failures are latched in the model. */
-HG_API hg_status hg_psd_train(hg_model *model, const hg_predictive_sparse *settings, const hg_dataset *data,
-                              const hg_psd_training *training);
+HG_API hg_status hg_psd_train(hg_model *model, const hg_dataset *data, const hg_psd_training *training);
 
 #endif

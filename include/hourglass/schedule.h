@@ -29,6 +29,7 @@ HG_API extern const hg_kind *const hg_schedule_kinds[];
 
 /* 1 */
 HG_API extern const hg_schedule_kind hg_constant_schedule;
+#define HG_CONSTANT { &hg_constant_schedule, NULL }
 
 /* factor^k after k times `every` epochs. */
 typedef struct hg_step_schedule_spec {

@@ -5,26 +5,15 @@
 
 #include <hourglass/train.h>
 
-/* How one layer is pre-trained; zeros are what the stack's training says. */
-typedef struct hg_pretraining {
-    hg_corruption corrupt; /* of what this layer sees: the codes of the layer below are clean */
-    hg_penalty    penalties[HG_MOST_PENALTIES];
-    hg_loss       loss;    /* the autoencoder's; squared error where that is for probabilities and the codes are none */
-    int64_t       epochs, batch;
-    hg_optimizer  optimizer;
-    hg_schedule   schedule;
-} hg_pretraining;
+/* Layers are counted by those of the encoder with weights, from the input up; others (pools, normalisations) are pre-trained
+   with the one below them. Each is decoded by the layers of the decoder, one or more, that lead from its output's shape back
+   to its input's: by that the decoder is cut. */
 
-/* An autoencoder whose decoder has a layer for each of the encoder's, in reverse order. Layers without weights (pools,
-   normalisations) are pre-trained with the one below them, so that `layer` counts those with weights, from the input up. */
+/* Settings beside those of a declaration, to compare them. */
 typedef struct hg_stack {
-    const hg_autoencoder *autoencoder;
+    const hg_autoencoder *autoencoder; /* whose layers these are */
     hg_pretraining        layer[HG_MOST_LAYERS];
 } hg_stack;
-
-/* The library's stack for an autoencoder of its own, by name; NULL if there is none. Any autoencoder can be pre-trained with
-   all settings at their defaults: { .autoencoder = ... }. */
-HG_API const hg_stack *hg_stack_find(const char *name);
 
 typedef struct hg_stack_training {
     hg_training training; /* of the layers that do not say otherwise. `valid` is encoded as the data are; instead of
@@ -33,13 +22,15 @@ typedef struct hg_stack_training {
     void *progress_to;
 } hg_stack_training;
 
-/* Pre-trains all layers of a model, from the input up. The model's parameters are where each layer starts, and get what it
-   learns. Failures are latched in the model and name the layer. */
+/* Pre-trains all layers of a model, from the input up: as the stack says, or where that is NULL as the declaration says. The
+   model's parameters are where each layer starts, and get what it learns. Failures are latched in the model and name the
+   layer. */
 HG_API hg_status hg_pretrain(hg_model *model, const hg_stack *stack, const hg_dataset *data,
                              const hg_stack_training *training);
-/* How many layers that are: of an autoencoder whose decoder does not undo the encoder layer by layer, 0 with the error
-   latched. */
+/* How many layers that are: of an autoencoder whose decoder cannot be cut, 0 with the error latched. */
 HG_API int hg_pretrained_layers(hg_model *model);
+/* How many settings there are up to the last that says anything; 0: none do. */
+HG_API int hg_pretraining_count(const hg_pretraining settings[HG_MOST_LAYERS]);
 
 /* ---- A classifier on the code ------------------------------------------------------------------------------- */
 
@@ -51,8 +42,7 @@ HG_API hg_classifier *hg_classifier_new(hg_model *model, int64_t classes);
 HG_API void           hg_classifier_free(hg_classifier *classifier); /* accepts NULL */
 
 typedef struct hg_classifier_training {
-    int64_t      epochs; /* 20 */
-    int64_t      batch;  /* 128 */
+    int64_t      epochs, batch; /* these five as in hg_training */
     hg_optimizer optimizer;
     hg_schedule  schedule;
     double       warm_up;

@@ -2,6 +2,7 @@
 #ifndef HOURGLASS_STATUS_H
 #define HOURGLASS_STATUS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,5 +49,6 @@ typedef struct hg_error {
 
 /* Latches status and text in *error, unless an error is there already or error is NULL; returns status. */
 HG_API hg_status hg_fail(hg_error *error, hg_status status, const char *format, ...) HG_PRINTF(3, 4);
+HG_API hg_status hg_vfail(hg_error *error, hg_status status, const char *format, va_list arguments) HG_PRINTF(3, 0);
 
 #endif

@@ -26,12 +26,13 @@ typedef void hg_progress(const hg_report *report, void *to);
 /* On a terminal, a bar with the rate and the time left; elsewhere a line for each epoch. `to` is a FILE *. */
 HG_API void hg_progress_bar(const hg_report *report, void *to);
 
+/* What the first five leave at zero is what the declaration says, and else as in hg_training_settings. */
 typedef struct hg_training {
-    int64_t           epochs;         /* 20 */
-    int64_t           batch;          /* 128 samples; the last mini-batch has what is left */
-    hg_optimizer      optimizer;      /* HG_ADAM(.rate = 0.001) */
-    hg_schedule       schedule;       /* of its rate; constant */
-    double            warm_up;        /* epochs over which the rate rises to the schedule's; 0 */
+    int64_t           epochs;
+    int64_t           batch;          /* the last mini-batch has what is left */
+    hg_optimizer      optimizer;
+    hg_schedule       schedule;       /* of its rate */
+    double            warm_up;        /* epochs over which the rate rises to the schedule's */
     uint64_t          seed;           /* of the samples' order; the model's */
     int               threads;        /* those of hg_model_set_threads, which this sets */
     const hg_dataset *valid;          /* judged after each epoch; none */
@@ -41,6 +42,8 @@ typedef struct hg_training {
     hg_clipping       clip;           /* of the gradients; off */
     hg_progress      *progress;       /* called with progress_to; none */
     void             *progress_to;
+    FILE             *profile;        /* where hg_plan_print leaves the plan of a whole mini-batch with the time of each of
+                                         its steps, after the training; none */
 } hg_training;
 
 /* Trains a model. The data's samples have the shape of the model's input, or as many numbers if one of both is a vector.
@@ -54,6 +57,11 @@ typedef struct hg_training {
 HG_API hg_status hg_train(hg_model *model, const hg_dataset *data, const hg_training *training);
 
 /* ---- For a training loop of one's own ---------------------------------------------------------------------- */
+
+/* What a training goes by: what is given, where that is zero what the declaration says, and where that is zero what is
+   usual. With an optimiser that has no rate, schedule and warm-up are those given; a warm-up that is declared is no longer
+   than the training. */
+HG_API hg_training_settings hg_settings_for(const hg_autoencoder *declaration, hg_training_settings given);
 
 /* order[0 ... count - 1] = a permutation of 0 ... count - 1, a function of seed, stream's name and step alone. */
 HG_API void hg_shuffle(uint64_t seed, const char *stream, uint64_t step, int64_t count, int64_t order[]);

@@ -17,28 +17,28 @@ static inline void OP(transpose_tile)(const stored *const row[TILE], int64_t j, 
     }
 }
 
-static void OP(batch)(const hg_dataset *dataset, int64_t n, const int64_t index[], int64_t first, double low,
-                      double scale, void *to)
+/* Rows [row, end) of the batch: those numbers of each sample. */
+static void OP(write)(const hg_batch *batch, int64_t row, int64_t end, double low, double scale, void *to)
 {
-    const stored *samples = dataset->samples;
-    const int64_t size    = dataset->size;
-    real         *out     = to;
+    const stored *samples = batch->dataset->samples;
+    const int64_t size = batch->dataset->size, n = batch->n;
+    real         *out = to;
     for (int64_t i = 0; i < n; i += TILE) {
         const int     rows = n - i < TILE ? (int)(n - i) : TILE;
-        const stored *row[TILE];
-        /* the last tile's missing rows repeat its first, and are not written */
+        const stored *from[TILE];
+        /* the last tile's missing samples repeat its first, and are not written */
         for (int r = 0; r < TILE; r++) {
             const int64_t sample = r < rows ? i + r : i;
-            row[r]               = samples + size * (index ? index[sample] : first + sample);
+            from[r]              = samples + size * (batch->index ? batch->index[sample] : batch->first + sample);
         }
-        int64_t j = 0;
+        int64_t j = row;
         if (rows == TILE) { /* constant bounds, for the compiler */
-            for (; j + TILE <= size; j += TILE)
-                OP(transpose_tile)(row, j, TILE, TILE, (real)low, (real)scale, out + j * n + i, n);
+            for (; j + TILE <= end; j += TILE)
+                OP(transpose_tile)(from, j, TILE, TILE, (real)low, (real)scale, out + j * n + i, n);
         }
-        for (; j < size; j += TILE) {
-            const int columns = size - j < TILE ? (int)(size - j) : TILE;
-            OP(transpose_tile)(row, j, rows, columns, (real)low, (real)scale, out + j * n + i, n);
+        for (; j < end; j += TILE) {
+            const int columns = end - j < TILE ? (int)(end - j) : TILE;
+            OP(transpose_tile)(from, j, rows, columns, (real)low, (real)scale, out + j * n + i, n);
         }
     }
 }

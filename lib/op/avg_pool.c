@@ -1,8 +1,21 @@
 /* avg_pool2d and avg_unpool2d: linear, and each the other's adjoint. */
 #ifndef HG_KERNELS
 #include "op.h"
+#else
+#include "kernel.h"
+#endif
 
 #include "pool.h"
+#include "resample.h"
+
+/* In a window, and around a place. */
+static int64_t most_places(const hg_pool *w, int axis) { return hg_smaller(w->window[axis], w->size[axis]); }
+static int64_t most_windows(const hg_pool *w, int axis)
+{
+    return hg_smaller((w->window[axis] - 1) / w->stride[axis] + 1, hg_pooled(w, axis));
+}
+
+#ifndef HG_KERNELS
 
 static bool avg_pool_infer(hg_tensor *t) { return hg_pool_infer(t, t->input[0]->dtype); }
 
@@ -18,13 +31,24 @@ static void avg_unpool_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_t
         d[0] = hg_apply(&hg_avg_pool2d_op, 1, &g, t->attr);
 }
 
+static size_t pool_scratch(const hg_tensor *t, int parts)
+{
+    return hg_resample_share(t, most_places(t->attr, 0), most_places(t->attr, 1)) * (size_t)parts;
+}
+
+static size_t unpool_scratch(const hg_tensor *t, int parts)
+{
+    return hg_resample_share(t, most_windows(t->attr, 0), most_windows(t->attr, 1)) * (size_t)parts;
+}
+
 const hg_op hg_avg_pool2d_op = { .name = "avg_pool2d", .min_inputs = 1, .max_inputs = 1, .attr_size = sizeof(hg_pool),
                                  .infer = avg_pool_infer, .vjp = avg_pool_vjp, .parts = hg_row_parts,
-                                 .range = hg_row_range, HG_VARIANTS(avg_pool2d) };
+                                 .range = hg_row_range, .scratch = pool_scratch, HG_VARIANTS(avg_pool2d) };
 
 const hg_op hg_avg_unpool2d_op = { .name = "avg_unpool2d", .min_inputs = 1, .max_inputs = 1,
                                    .attr_size = sizeof(hg_pool), .infer = hg_unpool_infer, .vjp = avg_unpool_vjp,
-                                   .parts = hg_row_parts, .range = hg_row_range, HG_VARIANTS(avg_unpool2d) };
+                                   .parts = hg_row_parts, .range = hg_row_range, .scratch = unpool_scratch,
+                                   HG_VARIANTS(avg_unpool2d) };
 
 hg_tensor *hg_avg_pool2d(hg_tensor *x, const hg_pool_options *options)
 {
@@ -33,60 +57,38 @@ hg_tensor *hg_avg_pool2d(hg_tensor *x, const hg_pool_options *options)
 }
 
 #else
-#include "kernel.h"
 
-#include "pool.h"
-
-static real share_of(hg_places rows, hg_places columns)
+/* Of a window, the mean of its places. */
+static hg_neighbours places_of_window(const void *attr, int axis, int64_t p, real *weight)
 {
-    return 1 / (real)((rows.last - rows.first) * (columns.last - columns.first));
+    const hg_places in = hg_window_at(attr, axis, p);
+    for (int64_t i = 0; i < in.last - in.first; i++)
+        weight[i] = 1 / (real)(in.last - in.first);
+    return (hg_neighbours){ in.first, in.last - in.first };
 }
 
-static void mean_of_place(const hg_pool *w, const hg_place *at, void *result, const void *const in[])
+/* Of every window that a place is in, its share of the window's mean. */
+static hg_neighbours windows_of_place(const void *attr, int axis, int64_t place, real *weight)
 {
-    const real share = share_of(at->rows, at->columns);
-    real *y = (real *)result + at->index;
-    (void)w;
-    (void)in;
-    memcpy(y, hg_input_at(at, at->rows.first, at->columns.first), (size_t)at->samples * sizeof *y);
-    HG_EACH_OTHER_INPUT(at, row, column) {
-        const real *x = hg_input_at(at, row, column);
-        _Pragma("omp simd")
-        for (int64_t b = 0; b < at->samples; b++)
-            y[b] += x[b];
+    const hg_places around = hg_windows_with(attr, axis, place);
+    if (around.first >= around.last)
+        return (hg_neighbours){ 0, 0 };
+    for (int64_t p = around.first; p < around.last; p++) {
+        const hg_places in = hg_window_at(attr, axis, p);
+        weight[p - around.first] = 1 / (real)(in.last - in.first);
     }
-    _Pragma("omp simd")
-    for (int64_t b = 0; b < at->samples; b++)
-        y[b] *= share;
+    return (hg_neighbours){ around.first, around.last - around.first };
 }
 
 static void avg_pool2d(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
-    (void)scratch;
-    hg_each_place(t, y, in, hg_window_at, mean_of_place, part, parts);
+    hg_resample(t, y, in[0], scratch, most_places(t->attr, 0), most_places(t->attr, 1), places_of_window, part, parts);
 }
 const hg_kernels OP(avg_pool2d) = { .run = avg_pool2d };
 
-/* Of every window that a place is in, its share of the window's mean. */
-static void shares_of_place(const hg_pool *w, const hg_place *at, void *result, const void *const in[])
-{
-    real *y = (real *)result + at->index;
-    (void)in;
-    memset(y, 0, (size_t)at->samples * sizeof *y);
-    for (int64_t row = at->rows.first; row < at->rows.last; row++)
-        for (int64_t column = at->columns.first; column < at->columns.last; column++) {
-            const real *x = hg_input_at(at, row, column);
-            const real share = share_of(hg_window_at(w, 0, row), hg_window_at(w, 1, column));
-            _Pragma("omp simd")
-            for (int64_t b = 0; b < at->samples; b++)
-                y[b] += share * x[b];
-        }
-}
-
 static void avg_unpool2d(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
-    (void)scratch;
-    hg_each_place(t, y, in, hg_windows_with, shares_of_place, part, parts);
+    hg_resample(t, y, in[0], scratch, most_windows(t->attr, 0), most_windows(t->attr, 1), windows_of_place, part, parts);
 }
 const hg_kernels OP(avg_unpool2d) = { .run = avg_unpool2d };
 #endif

@@ -3,7 +3,7 @@
 #ifndef HG_KERNELS
 #include "op.h"
 
-#include "conv.h"
+#include "conv_one.h"
 
 /* A part packs its weights, which pays from so many places x samples on; its result should stay in the cache. */
 enum { ENOUGH_PLACES = 2048, CACHE_BYTES = 1 << 18, MOST_CHANNEL_CUTS = 16, MOST_PARTS = 128 };
@@ -25,6 +25,8 @@ static int channel_cuts(const hg_tensor *t)
 
 static int conv_parts(const hg_tensor *t, int threads)
 {
+    if (hg_conv_is_of_one(t))
+        return hg_conv_parts_of_one(t, threads);
     const int64_t most = MOST_PARTS / channel_cuts(t), rows = t->shape.dim[1];
     int64_t row_cuts = hg_pieces(rows, enough_rows(t));
     if (row_cuts * channel_cuts(t) < threads)
@@ -57,11 +59,19 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t, int parts)
     return share;
 }
 
-static size_t conv_scratch(const hg_tensor *t, int parts) { return hg_conv_share_of(t, parts).bytes * (size_t)parts; }
+static size_t conv_scratch(const hg_tensor *t, int parts)
+{
+    return (hg_conv_is_of_one(t) ? hg_conv_panel_bytes(t->attr) : hg_conv_share_of(t, parts).bytes) * (size_t)parts;
+}
 
 /* Contiguous if it is all rows of some channels, or some rows of one. */
 static void conv_range(const hg_tensor *t, int part, int parts, int64_t *begin, int64_t *end)
 {
+    if (hg_conv_is_of_one(t)) {
+        *begin = hg_part_begin(t->shape.dim[0], part, parts) * hg_elements_of_axes(t, 1, 4);
+        *end = hg_part_begin(t->shape.dim[0], part + 1, parts) * hg_elements_of_axes(t, 1, 4);
+        return;
+    }
     bool whole_channels = parts == channel_cuts(t), one_channel = t->shape.dim[0] == 1;
     *begin = 0;
     *end = -1;
@@ -89,7 +99,7 @@ const hg_op hg_conv_transpose2d_op = { .name = "conv_transpose2d", .min_inputs =
 #else
 #include "conv_tile.h"
 
-#include "conv.h"
+#include "conv_one.h"
 
 /* A part of an op call. `from` is x or y, whichever is not the result. Steps are in elements, channels per group. */
 typedef struct gather {
@@ -228,7 +238,7 @@ static const real *walk_of(const gather *g, const tile *t, const hg_taps *rows, 
 /* All samples of a place of the result, `to` elements from a channel's first. */
 static void gather_place(const gather *g, const bundle *b, const hg_taps *rows, const hg_taps *columns, int64_t to)
 {
-    const real *from = b->from + rows->from * g->from_row + columns->from * g->samples, *w[MOST_TILES];
+    const real *from = b->from + rows->from * g->from_row + columns->from * g->samples, *w[MOST_TILES] = { NULL };
     walk by[MOST_TILES];
     for (int i = 0; i < b->tiles; i++)
         w[i] = walk_of(g, &b->tile[i], rows, columns, &by[i]);
@@ -246,6 +256,10 @@ static void gather_place(const gather *g, const bundle *b, const hg_taps *rows, 
 
 static void gather_run(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
+    if (hg_conv_is_of_one(t)) {
+        conv_run_of_one(t, y, in, scratch, part, parts);
+        return;
+    }
     const gather g = gather_of(t, y, in, scratch, part, parts);
     const int of_group = hg_conv_bundles_of_group(t);
     const int64_t channels = t->shape.dim[0] / g.c->groups;

@@ -2,6 +2,8 @@
 #ifndef HG_KERNELS
 #include "op.h"
 
+#include "move.h"
+
 #include <float.h>
 #include <math.h>
 
@@ -62,9 +64,9 @@ static void maximum_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tens
                                  .infer = hg_infer_map, HG_VARIANTS(op), __VA_ARGS__ };                       \
     hg_tensor *hg_##op(hg_tensor *a, hg_tensor *b) { return hg_apply_pair(&hg_##op##_op, a, b); }
 
-PAIR_OP(add, HG_COMMUTATIVE, .vjp = add_vjp)
-PAIR_OP(sub, 0, .vjp = sub_vjp)
-PAIR_OP(mul, HG_COMMUTATIVE, .vjp = mul_vjp)
+PAIR_OP(add, HG_LIGHT | HG_COMMUTATIVE, .vjp = add_vjp)
+PAIR_OP(sub, HG_LIGHT, .vjp = sub_vjp)
+PAIR_OP(mul, HG_LIGHT | HG_COMMUTATIVE, .vjp = mul_vjp)
 PAIR_OP(div, 0, .vjp = div_vjp)
 PAIR_OP(minimum, 0, .vjp = minimum_vjp)
 PAIR_OP(maximum, 0, .vjp = maximum_vjp)
@@ -82,7 +84,7 @@ static void neg_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *
 static void square_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[])
 {
     (void)wanted;
-    d[0] = hg_mul(g, hg_scale(t->input[0], 2));
+    d[0] = hg_mul(hg_scale(g, 2), t->input[0]);
 }
 
 static void sqrt_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[])
@@ -114,13 +116,13 @@ static void abs_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *
                                  .infer = hg_infer_map, HG_VARIANTS(op), __VA_ARGS__ };                       \
     hg_tensor *hg_##op(hg_tensor *x) { return hg_apply1(&hg_##op##_op, x); }
 
-UNARY_OP(neg, 0, .vjp = neg_vjp)
-UNARY_OP(square, 0, .vjp = square_vjp)
+UNARY_OP(neg, HG_LIGHT, .vjp = neg_vjp)
+UNARY_OP(square, HG_LIGHT, .vjp = square_vjp)
 UNARY_OP(sqrt, 0, .vjp = sqrt_vjp)
 UNARY_OP(exp, 0, .vjp = exp_vjp)
 UNARY_OP(log, 0, .vjp = log_vjp)
 UNARY_OP(abs, 0, .vjp = abs_vjp)
-UNARY_OP(sign, HG_NO_VJP, .vjp = NULL)
+UNARY_OP(sign, HG_LIGHT | HG_NO_VJP, .vjp = NULL)
 
 hg_tensor *hg_identity(hg_tensor *x) { return x; }
 
@@ -159,17 +161,20 @@ static void pow_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *
     d[0] = hg_mul(g, hg_scale(hg_pow(t->input[0], exponent - 1), exponent));
 }
 
-#define NUMBER_OP(op, ...)                                                                                    \
-    const hg_op hg_##op##_op = { .name = #op, .min_inputs = 1, .max_inputs = 1, .flags = HG_MAP,              \
+#define NUMBER_OP(op, more_flags, ...)                                                                                    \
+    const hg_op hg_##op##_op = { .name = #op, .min_inputs = 1, .max_inputs = 1, .flags = HG_MAP | (more_flags), \
                                  .attr_size = sizeof(double), .infer = hg_infer_number, HG_VARIANTS(op),      \
                                  __VA_ARGS__ };
 
-NUMBER_OP(scale, .vjp = scale_vjp)
-NUMBER_OP(shift, .vjp = shift_vjp)
-NUMBER_OP(pow, .vjp = pow_vjp)
+NUMBER_OP(scale, HG_LIGHT, .vjp = scale_vjp)
+NUMBER_OP(shift, HG_LIGHT, .vjp = shift_vjp)
+NUMBER_OP(pow, 0, .vjp = pow_vjp)
 
+/* What is repeated is scaled before. */
 hg_tensor *hg_scale(hg_tensor *x, double factor)
 {
+    if (x != NULL && factor != 1 && x->op == &hg_expand_op)
+        return hg_expand_like(hg_scale(x->input[0], factor), x, hg_expand_axes(x));
     return factor == 1 ? x : hg_apply_number(&hg_scale_op, x, factor);
 }
 
@@ -282,9 +287,9 @@ hg_tensor *hg_assign(hg_tensor *target, hg_tensor *value)
 #include "elementwise.h"
 #include "vector_math.h"
 
-MAP2(add) { return a + b; }
-MAP2(sub) { return a - b; }
-MAP2(mul) { return a * b; }
+CHAIN2(add) { return a + b; }
+CHAIN2(sub) { return a - b; }
+CHAIN2(mul) { return a * b; }
 MAP2(div) { return a / b; }
 /* Where one is NaN, so is a + b. */
 MAP2(minimum) { return a <= b ? a : a > b ? b : a + b; }
@@ -292,14 +297,14 @@ MAP2(maximum) { return a >= b ? a : a < b ? b : a + b; }
 MAP2(greater) { return a > b ? 1 : 0; }
 
 MAP1(neg) { return -x; }
-MAP1(square) { return x * x; }
-MAP1(sqrt) { return R(sqrt)(x); }
+CHAIN1(square) { return x * x; }
+CHAIN1(sqrt) { return R(sqrt)(x); }
 MAP1(exp) { return real_exp(x); }
 MAP1(log) { return real_log(x); }
 MAP1(abs) { return R(fabs)(x); }
 MAP1(sign) { return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x; }
 
-MAP1_NUMBER(scale) { return x * number; }
+CHAIN1_NUMBER(scale) { return x * number; }
 MAP1_NUMBER(shift) { return x + number; }
 MAP1_RANGE(clamp) { return at_most(high, at_least(low, x)); }
 

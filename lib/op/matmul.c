@@ -1,5 +1,5 @@
-/* matmul: the product of two matrices, each perhaps transposed, on BLIS. Called single-threaded on the rows or columns
-   of a part: cutting there changes no element's arithmetic once BLIS's small-matrix path is off. */
+/* matmul: the product of two matrices, each perhaps transposed, by kernels of our own or, if large, by BLIS, single-threaded
+   on the rows or columns of a part: cutting there changes no element's arithmetic (BLIS: its small-matrix path is off). */
 #ifndef HG_KERNELS
 #include "op.h"
 
@@ -39,8 +39,8 @@ static void matmul_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tenso
 
 static int matmul_parts(const hg_tensor *t, int threads)
 {
-    int64_t units = hg_matmul_cut_units(t);
-    return units < threads ? (units > 0 ? (int)units : 1) : threads;
+    int64_t most = hg_matmul_most_parts(t);
+    return most < threads ? (int)most : threads;
 }
 
 static void matmul_range(const hg_tensor *t, int part, int parts, int64_t *begin, int64_t *end)
@@ -62,9 +62,17 @@ static double matmul_flops(const hg_tensor *t)
     return 2.0 * (double)hg_elements(t) * (double)t->input[0]->shape.dim[!attr->transpose_a];
 }
 
+/* Room for a panel of b for each part. */
+static size_t matmul_scratch(const hg_tensor *t, int parts)
+{
+    const hg_matmul_attr *attr = t->attr;
+    return attr->transpose_b && hg_matmul_is_own(t) ? (size_t)parts * HG_PANEL_BYTES : 0;
+}
+
 const hg_op hg_matmul_op = { .name = "matmul", .min_inputs = 2, .max_inputs = 2,
                              .attr_size = sizeof(hg_matmul_attr), .infer = matmul_infer, .vjp = matmul_vjp,
-                             .parts = matmul_parts, .range = matmul_range, .flops = matmul_flops,
+                             .parts = matmul_parts, .range = matmul_range, .scratch = matmul_scratch,
+                             .flops = matmul_flops,
                              .prepare = hg_blas_prepare, HG_VARIANTS(matmul) };
 
 /* Transposes are absorbed here, so that no copy is ever made for a product. */
@@ -82,25 +90,119 @@ hg_tensor *hg_matmul(hg_tensor *a, hg_tensor *b)
     return hg_apply(&hg_matmul_op, 2, input, &attr);
 }
 #else
-#include "kernel.h"
+#include "product.h"
 
-#include "matmul.h"
+/* ---- Panels of b ------------------------------------------------------------------------------------------- */
+
+/* LANES columns of b, of which `columns` are there, side by side. */
+static void pack_columns(const product *p, int64_t columns, real *to)
+{
+    for (int64_t k = 0; k < p->k; k += LANES) {
+        const int64_t left = hg_smaller(p->k - k, LANES);
+        const some_lanes some = first_lanes(left);
+        vec v[LANES];
+        for (int i = 0; i < LANES; i++)
+            v[i] = i >= columns ? (vec){ 0 }
+                   : left == LANES ? load(p->b + i * p->b_column + k) : load_some(p->b + i * p->b_column + k, some);
+        transpose(v);
+        for (int i = 0; i < left; i++)
+            store(to + (k + i) * PRODUCT_PANEL, v[i]);
+    }
+}
+
+static void pack_panel(const product *p, int64_t columns, real *packed)
+{
+    product from = *p;
+    for (int64_t i = 0; i < columns; i += LANES, from.b += LANES * p->b_column)
+        pack_columns(&from, columns - i, packed + i);
+}
+
+/* packed: room for a panel, if b's columns are not next to each other; then its rows are. */
+static void product_of_matrices(const product *all, real *packed)
+{
+    for (int64_t j = 0; j < all->columns; j += PRODUCT_PANEL)
+        for (int64_t k = 0; k < all->k || k == 0; k += HG_PANEL_DEPTH) {
+            const int64_t columns = hg_smaller(all->columns - j, PRODUCT_PANEL);
+            product p = *all;
+            p.k = hg_smaller(all->k - k, HG_PANEL_DEPTH);
+            p.a += k * all->a_column;
+            p.b += k * all->b_row + j * all->b_column;
+            p.c += j;
+            if (all->b_column != 1) {
+                pack_panel(&p, columns, packed);
+                p.b = packed;
+                p.b_row = PRODUCT_PANEL;
+            }
+            product_panel(&p, columns, k > 0);
+        }
+}
+
+/* ---- A matrix times a vector ------------------------------------------------------------------------------- */
+
+/* Rows of a, which are contiguous, LANES at once. */
+static void dot_rows(const product *p)
+{
+    const int64_t rest = p->k % LANES;
+    const some_lanes some = first_lanes(rest);
+    for (int64_t i = 0; i < p->rows; i += LANES) {
+        const int rows = (int)hg_smaller(p->rows - i, LANES);
+        vec sum[LANES];
+        HG_UNROLL for (int o = 0; o < LANES; o++)
+            sum[o] = (vec){ 0 };
+        const real *a = p->a + i * p->a_row, *b = p->b;
+        for (int64_t k = p->k / LANES; k > 0; k--, a += LANES, b += LANES) {
+            const vec in = load(b);
+            HG_UNROLL for (int o = 0; o < LANES; o++)
+                sum[o] += load(a + (o < rows ? o : 0) * p->a_row) * in;
+        }
+        if (rest > 0) {
+            const vec in = load_some(b, some);
+            HG_UNROLL for (int o = 0; o < LANES; o++)
+                sum[o] += load_some(a + (o < rows ? o : 0) * p->a_row, some) * in;
+        }
+        store_some(p->c + i, sums_of_lanes(sum), first_lanes(rows));
+    }
+}
+
+/* Columns of a, which are contiguous: the transpose times b, with c for a row. */
+static void combine_columns(const product *p, real *packed)
+{
+    const product turned = { .rows = 1, .columns = p->rows, .k = p->k, .a = p->b, .a_column = p->b_row, .b = p->a,
+                             .b_row = p->a_column, .b_column = 1, .c = p->c };
+    product_of_matrices(&turned, packed);
+}
+
+/* `of_vector`: b is one column, whose elements are next to each other. */
+static void own_product(const product *p, bool of_vector, real *packed)
+{
+    if (!of_vector)
+        product_of_matrices(p, packed);
+    else if (p->a_column == 1)
+        dot_rows(p);
+    else
+        combine_columns(p, packed);
+}
+
+/* ---- The op ---------------------------------------------------------------------------------------------- */
 
 static void matmul(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
     const hg_matmul_attr *attr = t->attr;
-    int64_t n = t->shape.dim[1], k = t->input[0]->shape.dim[!attr->transpose_a];
-    int64_t a_columns = t->input[0]->shape.dim[1], b_columns = t->input[1]->shape.dim[1];
-    hg_cut cut = hg_matmul_cut(t, part, parts);
-    int64_t rows = cut.rows ? cut.to - cut.from : t->shape.dim[0], columns = cut.rows ? n : cut.to - cut.from;
-    int64_t a_row = attr->transpose_a ? 1 : a_columns, a_column = attr->transpose_a ? a_columns : 1;
-    int64_t b_row = attr->transpose_b ? 1 : b_columns, b_column = attr->transpose_b ? b_columns : 1;
-    const real *a = (const real *)in[0] + (cut.rows ? cut.from * a_row : 0);
-    const real *b = (const real *)in[1] + (cut.rows ? 0 : cut.from * b_column);
-    real *c = (real *)y + (cut.rows ? cut.from * n : cut.from);
-    (void)scratch;
-    if (rows > 0 && columns > 0)
-        HG_BLAS_PRODUCT(rows, columns, k, a, a_row, a_column, b, b_row, b_column, c, n);
+    const int64_t n = t->shape.dim[1], a_columns = t->input[0]->shape.dim[1], b_columns = t->input[1]->shape.dim[1];
+    const hg_cut cut = hg_matmul_cut(t, part, parts);
+    product p = { .rows = cut.rows ? cut.to - cut.from : t->shape.dim[0], .columns = cut.rows ? n : cut.to - cut.from,
+                  .k = t->input[0]->shape.dim[!attr->transpose_a],
+                  .a_row = attr->transpose_a ? 1 : a_columns, .a_column = attr->transpose_a ? a_columns : 1,
+                  .b_row = attr->transpose_b ? 1 : b_columns, .b_column = attr->transpose_b ? b_columns : 1, .c_row = n };
+    p.a = (const real *)in[0] + (cut.rows ? cut.from * p.a_row : 0);
+    p.b = (const real *)in[1] + (cut.rows ? 0 : cut.from * p.b_column);
+    p.c = (real *)y + (cut.rows ? cut.from * n : cut.from);
+    if (p.rows <= 0 || p.columns <= 0)
+        return;
+    if (hg_matmul_is_own(t))
+        own_product(&p, n == 1, scratch == NULL ? NULL : (real *)((char *)scratch + (size_t)part * HG_PANEL_BYTES));
+    else
+        HG_BLAS_PRODUCT(p.rows, p.columns, p.k, p.a, p.a_row, p.a_column, p.b, p.b_row, p.b_column, p.c, p.c_row);
 }
 
 const hg_kernels OP(matmul) = { .run = matmul };

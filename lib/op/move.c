@@ -129,9 +129,27 @@ static void expand_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tenso
         d[0] = hg_sum(g, attr->axes);
 }
 
+/* The elements of the axes before `end` that are all new or all old; *end is where they begin. */
+static int64_t alike_axes(const hg_tensor *t, bool new, int *end)
+{
+    const unsigned axes = hg_expand_axes(t);
+    int64_t count = 1;
+    for (; *end > 0 && (t->shape.dim[*end - 1] == 1 || !(axes & HG_AXIS(*end - 1)) == !new); --*end)
+        count *= t->shape.dim[*end - 1];
+    return count;
+}
+
+static int64_t expand_repeats(const hg_tensor *t, int64_t *period)
+{
+    int axis = t->shape.rank;
+    const int64_t run = alike_axes(t, true, &axis);
+    *period = run > 1 ? 1 : alike_axes(t, false, &axis);
+    return run > 1 ? run : *period * alike_axes(t, true, &axis);
+}
+
 const hg_op hg_expand_op = { .name = "expand", .min_inputs = 1, .max_inputs = 1, .flags = HG_INDEXED | HG_CHEAP,
                              .attr_size = sizeof(shape_attr), .infer = expand_infer, .vjp = expand_vjp,
-                             .widen = widen_shape, HG_VARIANTS(expand) };
+                             .widen = widen_shape, .repeats = expand_repeats, HG_VARIANTS(expand) };
 
 unsigned hg_expand_axes(const hg_tensor *t) { return ((const shape_attr *)t->attr)->axes; }
 

@@ -39,6 +39,16 @@ static inline hg_places hg_windows_with(const hg_pool *w, int axis, int64_t h)
                             hg_pooled(w, axis));
 }
 
+/* The same for the place after the one that *at belongs to, { 0, 0 } before the first; without a division. */
+static inline void hg_windows_on(const hg_pool *w, int axis, int64_t h, int64_t pooled, hg_places *at)
+{
+    const int64_t end = h + w->pad[axis];
+    while (at->last < pooled && at->last * w->stride[axis] <= end)
+        at->last++;
+    while (at->first < at->last && at->first * w->stride[axis] + w->window[axis] <= end)
+        at->first++;
+}
+
 #ifndef HG_KERNELS
 
 #include <hourglass/conv.h>
@@ -50,48 +60,6 @@ bool hg_unpool_infer(hg_tensor *t);
 bool hg_pool_fits(hg_tensor *t, int index);
 /* The attribute that the options say for x; false if they are refused. */
 bool hg_pool_of(hg_tensor *x, const char *op, const hg_pool_options *options, hg_pool *w);
-
-#else
-
-/* ---- Kernels: a function for each place of the result, all of its samples at once ------------------------- */
-
-typedef struct hg_place {
-    hg_places   rows, columns; /* of the input, that meet in this place */
-    const real *x;             /* the input's channel */
-    int64_t     x_columns, samples;
-    int64_t     index;         /* of this place's first sample in the result */
-} hg_place;
-
-static inline const real *hg_input_at(const hg_place *at, int64_t row, int64_t column)
-{
-    return at->x + (row * at->x_columns + column) * at->samples;
-}
-
-typedef hg_places hg_places_fn(const hg_pool *w, int axis, int64_t p);
-typedef void      hg_place_fn(const hg_pool *w, const hg_place *at, void *y, const void *const in[]);
-
-/* Calls of_place for every place in a part's rows; `places` tells which of the input's meet there. */
-static inline void hg_each_place(const hg_tensor *t, void *y, const void *const in[], hg_places_fn *places,
-                                 hg_place_fn *of_place, int part, int parts)
-{
-    const hg_pool *w = t->attr;
-    const int64_t *dim = t->shape.dim, *x_dim = t->input[0]->shape.dim;
-    hg_place at = { .x_columns = x_dim[2], .samples = dim[3] };
-    for (int64_t i = hg_part_begin(hg_rows(t), part, parts); i < hg_part_begin(hg_rows(t), part + 1, parts); i++) {
-        at.x = (const real *)in[0] + i / dim[1] * x_dim[1] * x_dim[2] * x_dim[3];
-        at.rows = places(w, 0, i % dim[1]);
-        for (int64_t column = 0; column < dim[2]; column++) {
-            at.columns = places(w, 1, column);
-            at.index = (i * dim[2] + column) * dim[3];
-            of_place(w, &at, y, in);
-        }
-    }
-}
-
-/* For all of a place's inputs but the first. */
-#define HG_EACH_OTHER_INPUT(at, row, column)                                                                        \
-    for (int64_t row = (at)->rows.first; row < (at)->rows.last; row++)                                              \
-        for (int64_t column = (at)->columns.first + (row == (at)->rows.first); column < (at)->columns.last; column++)
 
 #endif
 #endif

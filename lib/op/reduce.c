@@ -15,17 +15,14 @@ typedef struct axis_run {
 /* ---- How a sum is cut: by its shape alone -------------------------------------------------------------- */
 
 enum {
-    COLUMNS = 256,      /* neighbouring results that are summed together */
-    CHUNK = 1 << 14,    /* elements of a piece of a summed axis that is cut */
-    ENOUGH_UNITS = 16,  /* of work, for any number of threads: then the summed axis stays whole */
-    MOST_CUT_PARTS = 64
+    COLUMNS = 256,   /* neighbouring results that are computed together */
+    LEAF_ROWS = 64,  /* of a summed axis that are added one after the other; the sums of these leaves are added in pairs */
+    LEAF = HG_BLOCK, /* the same of an axis that is the last: then `inner` is 1 */
 };
 
-/* A unit of work is a block of columns, or a chunk of one if the summed axis is cut. */
 typedef struct sum_cut {
     int64_t outer, summed, inner; /* the input's shape */
-    int64_t blocks;               /* of columns, in inner */
-    int64_t rows, chunks;         /* rows of a chunk of the summed axis; chunks > 1: partial sums go to scratch */
+    int64_t leaf, leaves;         /* of the summed axis; leaves > 1: their sums, outer x leaves x inner, go to scratch */
 } sum_cut;
 
 static sum_cut cut_sum(const hg_tensor *t)
@@ -34,19 +31,11 @@ static sum_cut cut_sum(const hg_tensor *t)
     const hg_tensor *x = hg_tensor_input(t, 0);
     sum_cut c = { .outer = hg_elements_of_axes(x, 0, run->from),
                   .summed = hg_elements_of_axes(x, run->from, run->to),
-                  .inner = hg_elements_of_axes(x, run->to, hg_tensor_shape(x)->rank),
-                  .chunks = 1 };
-    int64_t width = hg_smaller(c.inner, COLUMNS);
-    c.blocks = (c.inner + COLUMNS - 1) / COLUMNS;
-    c.rows = c.summed;
-    if (c.outer * c.blocks < ENOUGH_UNITS && c.summed * width > CHUNK) {
-        c.rows = CHUNK / width;
-        c.chunks = (c.summed + c.rows - 1) / c.rows;
-    }
+                  .inner = hg_elements_of_axes(x, run->to, hg_tensor_shape(x)->rank) };
+    c.leaf = c.inner == 1 ? LEAF : LEAF_ROWS;
+    c.leaves = (c.summed + c.leaf - 1) / c.leaf;
     return c;
 }
-
-static int64_t sum_units(const sum_cut *c) { return c->outer * c->blocks * c->chunks; }
 
 #ifndef HG_KERNELS
 
@@ -75,27 +64,28 @@ static void sum_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *
             d[i] = t->inputs == 1 ? g : hg_mul(g, t->input[1 - i]);
 }
 
-static int sum_parts(const hg_tensor *t, int threads)
+/* Rows of a last axis that fit into a block are taken in whole, longer ones leaf by leaf; columns, anyhow. */
+static hg_cuts sum_cuts(const hg_tensor *t, int64_t most)
 {
-    sum_cut c = cut_sum(t);
-    if (c.chunks > 1)
-        return (int)hg_smaller(sum_units(&c), MOST_CUT_PARTS);
-    if (hg_elements(t->input[0]) < HG_PARALLEL_FROM || sum_units(&c) < 1)
-        return 1;
-    return (int)hg_smaller(sum_units(&c), threads);
+    const sum_cut c = cut_sum(t);
+    const bool short_rows = c.inner == 1 && c.summed > 0 && c.summed <= most;
+    const int64_t block = short_rows ? most / c.summed * c.summed : most;
+    return (hg_cuts){ .row = short_rows ? c.outer * c.summed : c.summed * c.inner,
+                      .part = c.inner > 1 ? LEAF_ROWS * c.inner : block,
+                      .block = block };
 }
 
 static size_t sum_scratch(const hg_tensor *t, int parts)
 {
-    sum_cut c = cut_sum(t);
+    const sum_cut c = cut_sum(t);
     (void)parts;
-    return c.chunks > 1 ? (size_t)(c.chunks * c.outer * c.inner) * hg_dtype_size(t->dtype) : 0;
+    return c.leaves == 1 ? 0 : (size_t)(c.outer * c.leaves * c.inner + 1) * hg_dtype_size(t->dtype);
 }
 
 /* Of one input, or of the products of two: planning makes it that where the products would be stored for the sum. */
-const hg_op hg_sum_op = { .name = "sum", .min_inputs = 1, .max_inputs = 2, .attr_size = sizeof(axis_run),
-                          .infer = sum_infer, .vjp = sum_vjp, .parts = sum_parts, .scratch = sum_scratch,
-                          HG_VARIANTS(sum) };
+const hg_op hg_sum_op = { .name = "sum", .min_inputs = 1, .max_inputs = 2, .flags = HG_REDUCE,
+                          .attr_size = sizeof(axis_run), .infer = sum_infer, .vjp = sum_vjp, .cuts = sum_cuts,
+                          .scratch = sum_scratch, HG_VARIANTS(sum) };
 
 /* The axes that x has of those asked for. Only HG_ALL_AXES may name more. */
 static bool own_axes(const char *op, const hg_tensor *x, unsigned *axes)
@@ -275,116 +265,111 @@ hg_tensor *hg_max(hg_tensor *x, unsigned axes)
 
 /* ---- Sums: pairwise above a size, so that the error hardly grows with the count ------------------------- */
 
-enum {
-    ROWS_AT_ONCE = 4,
-    LEAF_ROWS = 64,              /* rows that are summed straight on, ROWS_AT_ONCE at a time */
-    LANES = 32,                  /* a single row is summed as rows of LANES, on every instruction set */
-    LEAF_ROW = LEAF_ROWS * LANES
-};
+enum { ROWS_AT_ONCE = 4, LANES = 64 /* of a leaf of a last axis, on every instruction set */ };
 
 /* y == NULL: of x alone. */
 static inline real term(const real *x, const real *y, int64_t i) { return y == NULL ? x[i] : x[i] * y[i]; }
 static inline const real *further(const real *y, int64_t by) { return y == NULL ? NULL : y + by; }
 
-/* sum += each of the rows. */
+/* sum += each of the rows, one after the other. */
 static inline void add_rows(real *restrict sum, const real *restrict x, const real *restrict y, int64_t rows,
-                            int64_t stride, int columns)
+                            int64_t stride, int64_t columns)
 {
     int64_t r = 0;
     for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE) {
         const int64_t a = r * stride, b = a + stride, c = b + stride, d = c + stride;
 #pragma omp simd
-        for (int j = 0; j < columns; j++)
-            sum[j] += (term(x, y, a + j) + term(x, y, b + j)) + (term(x, y, c + j) + term(x, y, d + j));
+        for (int64_t j = 0; j < columns; j++)
+            sum[j] = sum[j] + term(x, y, a + j) + term(x, y, b + j) + term(x, y, c + j) + term(x, y, d + j);
     }
     for (; r < rows; r++)
 #pragma omp simd
-        for (int j = 0; j < columns; j++)
+        for (int64_t j = 0; j < columns; j++)
             sum[j] += term(x, y, r * stride + j);
 }
 
+/* A chain of as few additions as can be, as they wait for each other. */
 static real sum_leaf(const real *x, const real *y, int64_t n)
 {
     real lane[LANES] = { 0 };
-    int64_t rest = n % LANES;
-    add_rows(lane, x, y, n / LANES, LANES, LANES);
+    int64_t i = 0, rest = n % LANES;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma omp simd
+        for (int64_t j = i; j < i + LANES; j++)
+            lane[j - i] += (term(x, y, j) + term(x, y, j + LANES)) + (term(x, y, j + 2 * LANES) + term(x, y, j + 3 * LANES));
+    add_rows(lane, x + i, further(y, i), (n - i) / LANES, LANES, LANES);
     if (rest > 0) /* a loop of fixed length vectorises under a mask */
         for (int l = 0; l < LANES; l++)
             lane[l] += l < rest ? term(x, y, n - rest + l) : 0;
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int l = 0; l < half; l++)
-            lane[l] += lane[l + half];
-    return lane[0];
+    for (int l = 0; l < 32; l++) /* loops of fixed length again */
+        lane[l] += lane[l + 32];
+    for (int l = 0; l < 16; l++)
+        lane[l] += lane[l + 16];
+    for (int l = 0; l < 8; l++)
+        lane[l] += lane[l + 8];
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-static real sum_row(const real *x, const real *y, int64_t n)
+/* Whole leaves, from the start of one on. */
+static void take_rows(const sum_cut *c, real *leaf, const real *x, const real *y, int64_t begin, int64_t n)
 {
-    if (n <= LEAF_ROW)
-        return sum_leaf(x, y, n);
-    int64_t half = (n / 2 + LEAF_ROW - 1) / LEAF_ROW * LEAF_ROW;
-    return sum_row(x, y, half) + sum_row(x + half, further(y, half), n - half);
+    int64_t place = begin % c->summed;
+    leaf += begin / c->summed * c->leaves + place / c->leaf;
+    for (int64_t length; n > 0; n -= length, x += length, y = further(y, length)) {
+        length = hg_smaller(c->leaf, c->summed - place);
+        *leaf++ = sum_leaf(x, y, length);
+        place = place + length == c->summed ? 0 : place + length;
+    }
 }
 
-/* Sums of up to COLUMNS columns. */
-static void sum_columns(real *sum, const real *x, const real *y, int64_t rows, int64_t stride, int columns)
+/* Any piece: as many whole rows of a leaf as there are, or a piece of one. */
+static void take_columns(const sum_cut *c, real *leaves, const real *x, const real *y, int64_t begin, int64_t n)
 {
-    if (rows <= LEAF_ROWS) {
+    for (int64_t length; n > 0; n -= length, begin += length, x += length, y = further(y, length)) {
+        const int64_t row = begin / c->inner, column = begin % c->inner, place = row % c->summed;
+        const int64_t left = hg_smaller(c->leaf - place % c->leaf, c->summed - place);
+        const int64_t columns = hg_smaller(c->inner - column, n);
+        const int64_t rows = columns < c->inner ? 1 : hg_smaller(n / c->inner, left);
+        real *sum = leaves + (row / c->summed * c->leaves + place / c->leaf) * c->inner + column;
+        if (place % c->leaf == 0)
+            memset(sum, 0, (size_t)columns * sizeof *sum);
+        add_rows(sum, x, y, rows, c->inner, columns);
+        length = rows * columns;
+    }
+}
+
+static void sum_elements(const hg_tensor *t, int64_t begin, int64_t n, void *to, const void *const in[])
+{
+    const sum_cut c = cut_sum(t);
+    (c.inner == 1 ? take_rows : take_columns)(&c, to, in[0], t->inputs == 2 ? in[1] : NULL, begin, n);
+}
+
+/* Of up to COLUMNS columns. */
+static void sum_leaves(real *sum, const real *leaf, int64_t leaves, int64_t stride, int64_t columns)
+{
+    if (leaves <= LEAF_ROWS) {
         memset(sum, 0, (size_t)columns * sizeof *sum);
-        add_rows(sum, x, y, rows, stride, columns);
+        add_rows(sum, leaf, NULL, leaves, stride, columns);
         return;
     }
     real second[COLUMNS];
-    int64_t half = (rows / 2 + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE * ROWS_AT_ONCE;
-    sum_columns(sum, x, y, half, stride, columns);
-    sum_columns(second, x + half * stride, further(y, half * stride), rows - half, stride, columns);
+    sum_leaves(sum, leaf, leaves / 2, stride, columns);
+    sum_leaves(second, leaf + leaves / 2 * stride, leaves - leaves / 2, stride, columns);
     add_rows(sum, second, NULL, 1, columns, columns);
-}
-
-/* Whole rows, one after the other. */
-static void sum_rows(const sum_cut *c, real *sum, const real *x, const real *y, int64_t begin, int64_t end)
-{
-    for (int64_t i = begin; i < end; i++)
-        sum[i] = sum_row(x + i * c->summed, further(y, i * c->summed), c->summed);
-}
-
-static void sum_unit(const sum_cut *c, real *sum, const real *x, const real *y, int64_t unit)
-{
-    int64_t block = unit % c->blocks, outer = unit / c->blocks % c->outer, chunk = unit / c->blocks / c->outer;
-    int64_t row = chunk * c->rows, rows = hg_smaller(c->rows, c->summed - row), column = block * COLUMNS;
-    const int64_t from = (outer * c->summed + row) * c->inner + column;
-    real *to = sum + (chunk * c->outer + outer) * c->inner + column;
-    if (c->inner == 1)
-        *to = sum_row(x + from, further(y, from), rows);
-    else
-        sum_columns(to, x + from, further(y, from), rows, c->inner, (int)hg_smaller(COLUMNS, c->inner - column));
-}
-
-static void sum_run(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
-{
-    const sum_cut c = cut_sum(t);
-    real *to = c.chunks > 1 ? scratch : y;
-    const real *factor = t->inputs == 2 ? in[1] : NULL;
-    int64_t begin = hg_part_begin(sum_units(&c), part, parts), end = hg_part_begin(sum_units(&c), part + 1, parts);
-    if (c.inner == 1 && c.chunks == 1)
-        sum_rows(&c, to, in[0], factor, begin, end);
-    else
-        for (int64_t unit = begin; unit < end; unit++)
-            sum_unit(&c, to, in[0], factor, unit);
 }
 
 static void sum_combine(const hg_tensor *t, void *y, const void *const in[], void *scratch, int parts)
 {
     const sum_cut c = cut_sum(t);
-    const int64_t results = c.outer * c.inner;
     (void)in;
     (void)parts;
-    for (int64_t i = 0; c.chunks > 1 && i < results; i += COLUMNS) {
-        const real *partial = (const real *)scratch + i;
-        sum_columns((real *)y + i, partial, NULL, c.chunks, results, (int)hg_smaller(COLUMNS, results - i));
-    }
+    for (int64_t outer = 0; outer < c.outer; outer++)
+        for (int64_t i = 0; i < c.inner; i += COLUMNS)
+            sum_leaves((real *)y + outer * c.inner + i, (const real *)scratch + outer * c.leaves * c.inner + i, c.leaves,
+                       c.inner, hg_smaller(COLUMNS, c.inner - i));
 }
 
-const hg_kernels OP(sum) = { .run = sum_run, .combine = sum_combine };
+const hg_kernels OP(sum) = { .elements = sum_elements, .combine = sum_combine };
 
 /* ---- argmax -------------------------------------------------------------------------------------------- */
 

@@ -11,13 +11,20 @@
 #include <hourglass/conv.h>
 #endif
 
-#include "rows.h"
+#include "resample.h"
 
 /* Along the height, then along the width. */
 typedef struct upsampling {
     int64_t by; /* hg_upsampling */
     int64_t from[2], to[2];
 } upsampling;
+
+/* Places of the smaller image that one of the larger comes from, and those of the larger that may come from one. */
+enum { MOST_SOURCES = 2 };
+static int64_t most_reached(const upsampling *u, int axis)
+{
+    return hg_smaller(3 * u->to[axis] / u->from[axis] + 6, u->to[axis]);
+}
 
 #ifndef HG_KERNELS
 
@@ -69,14 +76,24 @@ static void adjoint_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tens
         d[0] = hg_apply(&hg_upsample2d_op, 1, &g, t->attr);
 }
 
+static size_t upsample_scratch(const hg_tensor *t, int parts)
+{
+    return hg_resample_share(t, MOST_SOURCES, MOST_SOURCES) * (size_t)parts;
+}
+
+static size_t adjoint_scratch(const hg_tensor *t, int parts)
+{
+    return hg_resample_share(t, most_reached(t->attr, 0), most_reached(t->attr, 1)) * (size_t)parts;
+}
+
 const hg_op hg_upsample2d_op = { .name = "upsample2d", .min_inputs = 1, .max_inputs = 1, .attr_size = sizeof(upsampling),
                                  .infer = upsample_infer, .vjp = upsample_vjp, .parts = hg_row_parts,
-                                 .range = hg_row_range, HG_VARIANTS(upsample2d) };
+                                 .range = hg_row_range, .scratch = upsample_scratch, HG_VARIANTS(upsample2d) };
 
 const hg_op hg_upsample2d_adjoint_op = { .name = "upsample2d_adjoint", .min_inputs = 1, .max_inputs = 1,
                                          .attr_size = sizeof(upsampling), .infer = adjoint_infer, .vjp = adjoint_vjp,
                                          .parts = hg_row_parts, .range = hg_row_range,
-                                         HG_VARIANTS(upsample2d_adjoint) };
+                                         .scratch = adjoint_scratch, HG_VARIANTS(upsample2d_adjoint) };
 
 hg_tensor *hg_upsample2d(hg_tensor *x, const hg_upsample_options *options)
 {
@@ -119,99 +136,59 @@ hg_tensor *hg_upsample1d(hg_tensor *x, const hg_upsample_options *options)
 
 #else
 
-/* ---- Where a place of the larger image comes from ---------------------------------------------------------- */
-
-typedef struct source {
-    int64_t at[2];
-    real    weight[2]; /* the second is 0 where the first place is all there is */
-} source;
-
-static source source_of(const upsampling *u, int axis, int64_t p)
+/* A place of the result between two of the input; the second has weight 0 where the first is all there is. */
+static hg_neighbours sources_of_place(const void *attr, int axis, int64_t p, real *weight)
 {
+    const upsampling *u = attr;
     const int64_t from = u->from[axis], to = u->to[axis];
+    weight[0] = 1;
     if (u->by == HG_NEAREST)
-        return (source){ { p * from / to, 0 }, { 1, 0 } };
+        return (hg_neighbours){ p * from / to, 1 };
     double centre = ((double)p + 0.5) * (double)from / (double)to - 0.5;
     if (centre < 0)
         centre = 0;
     const int64_t at = (int64_t)centre < from - 1 ? (int64_t)centre : from - 1;
     const double share = at == from - 1 ? 0 : centre - (double)at;
-    return (source){ { at, at + 1 }, { (real)(1 - share), (real)share } };
+    weight[0] = (real)(1 - share);
+    weight[1] = (real)share;
+    return (hg_neighbours){ at, share == 0 ? 1 : 2 };
 }
 
-static real weight_on(const source *s, int64_t place)
+static real weight_on(const upsampling *u, int axis, int64_t p, int64_t place)
 {
-    return (s->at[0] == place ? s->weight[0] : 0) + (s->at[1] == place ? s->weight[1] : 0);
+    real weight[MOST_SOURCES];
+    const hg_neighbours sources = sources_of_place(u, axis, p, weight);
+    const int64_t i = place - sources.first;
+    return i >= 0 && i < sources.count ? weight[i] : 0;
 }
 
-/* Places of the larger image that may come from `place`: [*first, *last). */
-static void reach(const upsampling *u, int axis, int64_t place, int64_t *first, int64_t *last)
+/* The places of the larger image that come from `place`; they are neighbours. */
+static hg_neighbours places_of_source(const void *attr, int axis, int64_t place, real *weight)
 {
+    const upsampling *u = attr;
     const int64_t from = u->from[axis], to = u->to[axis];
-    const int64_t early = (place - 1) * to / from - 1, late = (place + 2) * to / from + 2;
-    *first = early < 0 ? 0 : early;
-    *last = late > to ? to : late;
-}
-
-/* ---- Kernels ----------------------------------------------------------------------------------------------- */
-
-static void add_scaled(real *y, real factor, const real *x, int64_t n)
-{
-    _Pragma("omp simd")
-    for (int64_t i = 0; i < n; i++)
-        y[i] += factor * x[i];
-}
-
-static void upsample_row(const upsampling *u, int64_t row, int64_t samples, real *y, const real *x)
-{
-    const source rows = source_of(u, 0, row);
-    for (int64_t column = 0; column < u->to[1]; column++, y += samples) {
-        const source columns = source_of(u, 1, column);
-        memset(y, 0, (size_t)samples * sizeof *y);
-        for (int i = 0; i < 2 && rows.weight[i] != 0; i++)
-            for (int j = 0; j < 2 && columns.weight[j] != 0; j++)
-                add_scaled(y, rows.weight[i] * columns.weight[j],
-                           x + (rows.at[i] * u->from[1] + columns.at[j]) * samples, samples);
+    const int64_t early = (place - 1) * to / from - 1, late = hg_smaller((place + 2) * to / from + 2, to);
+    hg_neighbours reached = { 0, 0 };
+    for (int64_t p = early < 0 ? 0 : early; p < late; p++) {
+        const real here = weight_on(u, axis, p, place);
+        if (here == 0)
+            continue;
+        if (reached.count == 0)
+            reached.first = p;
+        weight[reached.count++] = here;
     }
-}
-
-static void adjoint_row(const upsampling *u, int64_t row, int64_t samples, real *y, const real *x)
-{
-    int64_t first_row, last_row;
-    memset(y, 0, (size_t)(u->from[1] * samples) * sizeof *y);
-    reach(u, 0, row, &first_row, &last_row);
-    for (int64_t p = first_row; p < last_row; p++) {
-        const source rows = source_of(u, 0, p);
-        const real of_row = weight_on(&rows, row);
-        for (int64_t q = 0; q < u->to[1] && of_row != 0; q++) {
-            const source columns = source_of(u, 1, q);
-            for (int j = 0; j < 2 && columns.weight[j] != 0; j++)
-                add_scaled(y + columns.at[j] * samples, of_row * columns.weight[j], x + (p * u->to[1] + q) * samples,
-                           samples);
-        }
-    }
-}
-
-typedef void row_fn(const upsampling *u, int64_t row, int64_t samples, real *y, const real *x);
-
-static void each_row(const hg_tensor *t, real *y, const real *x, row_fn *of_row, int part, int parts)
-{
-    const int64_t rows = t->shape.dim[1], channel = hg_elements_of_axes(t->input[0], 1, 4);
-    for (int64_t i = hg_part_begin(hg_rows(t), part, parts); i < hg_part_begin(hg_rows(t), part + 1, parts); i++)
-        of_row(t->attr, i % rows, t->shape.dim[3], y + i * hg_row_elements(t), x + i / rows * channel);
+    return reached;
 }
 
 static void upsample2d(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
-    (void)scratch;
-    each_row(t, y, in[0], upsample_row, part, parts);
+    hg_resample(t, y, in[0], scratch, MOST_SOURCES, MOST_SOURCES, sources_of_place, part, parts);
 }
 const hg_kernels OP(upsample2d) = { .run = upsample2d };
 
 static void upsample2d_adjoint(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
-    (void)scratch;
-    each_row(t, y, in[0], adjoint_row, part, parts);
+    hg_resample(t, y, in[0], scratch, most_reached(t->attr, 0), most_reached(t->attr, 1), places_of_source, part, parts);
 }
 const hg_kernels OP(upsample2d_adjoint) = { .run = upsample2d_adjoint };
 #endif

@@ -79,6 +79,37 @@ HG_INLINE void store_some(real *p, vec v, some_lanes some)
 }
 #endif
 
+/* Lanes of a and b in turns: of their first halves, of their second. */
+#if HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 16
+#define HG_LOWER 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HG_UPPER 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 8
+#define HG_LOWER 0, 8, 1, 9, 2, 10, 3, 11
+#define HG_UPPER 4, 12, 5, 13, 6, 14, 7, 15
+#elif HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 4
+#define HG_LOWER 0, 4, 1, 5
+#define HG_UPPER 2, 6, 3, 7
+#else
+#define HG_LOWER 0, 2
+#define HG_UPPER 1, 3
+#endif
+HG_INLINE vec lower_halves(vec a, vec b) { return __builtin_shufflevector(a, b, HG_LOWER); }
+HG_INLINE vec upper_halves(vec a, vec b) { return __builtin_shufflevector(a, b, HG_UPPER); }
+
+/* Lane i of v[j] for lane j of v[i]. */
+HG_INLINE void transpose(vec v[LANES])
+{
+    HG_UNROLL for (int n = 1; n < LANES; n *= 2) {
+        vec w[LANES];
+        HG_UNROLL for (int i = 0; i < LANES / 2; i++) {
+            w[2 * i] = lower_halves(v[i], v[i + LANES / 2]);
+            w[2 * i + 1] = upper_halves(v[i], v[i + LANES / 2]);
+        }
+        HG_UNROLL for (int i = 0; i < LANES; i++)
+            v[i] = w[i];
+    }
+}
+
 /* Sums of neighbours: those of a, then those of b. */
 #if HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 16
 #define HG_EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
@@ -108,6 +139,27 @@ HG_INLINE vec sums_of_lanes(const vec v[LANES])
         HG_UNROLL for (int i = 0; i < n; i++)
             sum[i] = sums_of_pairs(sum[2 * i], sum[2 * i + 1]);
     return sum[0];
+}
+
+/* Reals' size, one for each lane. */
+typedef integer ivec __attribute__((vector_size(HG_VECTOR_BYTES)));
+
+/* a where a lane of `where` is -1, b where it is 0. */
+HG_INLINE vec choose(ivec where, vec a, vec b) { return (vec)(((ivec)a & where) | ((ivec)b & ~where)); }
+
+/* What a kernel does to some vectors of samples, `from` the first on; `tail`: to one, of which only n lanes are there. */
+typedef void samples_fn(const int vectors, const bool tail, int64_t n, int64_t from, const void *of);
+
+enum { HG_TOGETHER = HG_REGISTERS == 32 ? 8 : 4 };
+HG_INLINE void each_of_samples(int64_t samples, samples_fn *act, const void *of)
+{
+    int64_t from = 0;
+    for (; from + HG_TOGETHER * LANES <= samples; from += HG_TOGETHER * LANES)
+        act(HG_TOGETHER, false, LANES, from, of);
+    for (; from + LANES <= samples; from += LANES)
+        act(1, false, LANES, from, of);
+    if (from < samples)
+        act(1, true, samples - from, from, of);
 }
 
 #endif

@@ -1,0 +1,48 @@
+/* Counting allocations: the program's own allocator stands before the C library's. For one source of a program. */
+#ifndef HG_TESTS_ALLOCATIONS_H
+#define HG_TESTS_ALLOCATIONS_H
+
+#include <stdlib.h>
+
+static _Atomic long allocations;
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+#define COUNTS_ALLOCATIONS 1
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+void *malloc(size_t size)
+{
+    allocations++;
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    allocations++;
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    allocations++;
+    return __libc_realloc(old, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    allocations++;
+    return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **memory, size_t alignment, size_t size)
+{
+    allocations++;
+    *memory = __libc_memalign(alignment, size);
+    return *memory == NULL;
+}
+#endif
+
+#endif

@@ -1,0 +1,179 @@
+/* Groups of a plan: sums at their end, values computed again, ops in chains. None of it changes a bit. */
+#include "config.h"
+
+#include <hourglass/conv.h>
+#include <hourglass/grad.h>
+#include <hourglass/math.h>
+#include <hourglass/plan.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* ---- Sums at the end of groups ------------------------------------------------------------------------- */
+
+enum { CHANNELS = 6, PLACES = 40 };
+
+/* x less its mean over the axes, divided by its deviation; and the gradient of the sum of its cubes. */
+static void standardized(hg_graph *g, unsigned axes, hg_tensor **x, hg_tensor *output[2])
+{
+    hg_tensor *mean, *variance;
+    *x = hg_input(g, "x", HG_SHAPE(CHANNELS, PLACES, HG_BATCH));
+    hg_moments(*x, axes, &mean, &variance);
+    hg_tensor *scale = hg_pow(hg_shift(variance, 0.1), -0.5);
+    output[0] = hg_mul(hg_sub(*x, hg_expand_like(mean, *x, axes)), hg_expand_like(scale, *x, axes));
+    hg_grad(hg_sum(hg_mul(output[0], hg_square(output[0])), HG_ALL_AXES), 1, x, &output[1]);
+    assert_string_equal(hg_graph_error(g), "");
+}
+
+/* What a plan gives, output after output; to be freed. */
+static double *standardize(hg_dtype dtype, unsigned axes, hg_plan_options options, hg_plan_facts *facts, size_t *count)
+{
+    hg_graph *g = hg_graph_new(dtype);
+    hg_tensor *x, *output[2];
+    standardized(g, axes, &x, output);
+    const size_t n = (size_t)(CHANNELS * PLACES * options.batch);
+    hg_plan *plan = hg_plan_new(g, 2, output, &options);
+    assert_non_null(plan);
+    double *values = malloc(2 * n * sizeof *values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = (double)(i * 7 % 31) / 31 + (double)(i % 5);
+    hg_plan_write(plan, x, values, n);
+    hg_run(plan);
+    hg_plan_read(plan, output[0], values, n);
+    hg_plan_read(plan, output[1], values + n, n);
+    *facts = hg_plan_describe(plan);
+    *count = 2 * n;
+    hg_plan_free(plan);
+    hg_graph_free(g);
+    return values;
+}
+
+/* Rows shorter and longer than a block, whole blocks and not; columns; all together. */
+static void sums_are_the_same_in_groups(void **state)
+{
+    static const unsigned all_axes[] = { HG_AXIS(2), HG_AXIS(1) | HG_AXIS(2), HG_AXIS(0) | HG_AXIS(1), HG_AXIS(1), HG_ALL_AXES };
+    static const int64_t batches[] = { 1, 25, 27, 128, 700 };
+    static const hg_plan_options ways[] = {
+        { .threads = 1, .no_fusion = true }, { .threads = 2 }, { .threads = 4, .no_reuse = true }, { .threads = 1, .no_folding = true },
+    };
+    (void)state;
+    for (size_t a = 0; a < COUNT(all_axes) * COUNT(batches) * HG_REALS; a++) {
+        const unsigned axes = all_axes[a % COUNT(all_axes)];
+        const int64_t batch = batches[a / COUNT(all_axes) % COUNT(batches)];
+        const hg_dtype dtype = (hg_dtype)(a / COUNT(all_axes) / COUNT(batches));
+        hg_plan_facts facts, other;
+        size_t count;
+        double *right = standardize(dtype, axes, (hg_plan_options){ .batch = batch, .threads = 1 }, &facts, &count);
+        for (size_t w = 0; w < COUNT(ways); w++) {
+            hg_plan_options options = ways[w];
+            options.batch = batch;
+            double *got = standardize(dtype, axes, options, &other, &count);
+            if (memcmp(right, got, count * sizeof *got) != 0)
+                fail_msg("axes 0x%x, batch %lld, way %zu: other bits", axes, (long long)batch, w);
+            free(got);
+        }
+        free(right);
+    }
+}
+
+/* The input, the result and its gradient are all that is ever as large: what stands between is computed again. */
+static void sums_need_no_memory(void **state)
+{
+    static const unsigned all_axes[] = { HG_AXIS(1) | HG_AXIS(2), HG_AXIS(0) | HG_AXIS(1) };
+    (void)state;
+    for (size_t a = 0; a < COUNT(all_axes); a++) {
+        hg_plan_facts facts;
+        size_t count;
+        free(standardize(HG_F32, all_axes[a], (hg_plan_options){ .batch = 4096, .threads = 1 }, &facts, &count));
+        const double tensor = 4.0 * CHANNELS * PLACES * 4096;
+        assert_true((double)facts.arena_bytes < 3.2 * tensor);
+        assert_true((double)facts.tensor_bytes > 8 * tensor);
+    }
+}
+
+/* ---- Chains: two arithmetic ops in one go --------------------------------------------------------------- */
+
+enum { FIRSTS = 6, SECONDS = 4, CHAIN_BATCH = 1061 };
+
+static hg_tensor *chained(int first, int second, bool swapped, hg_tensor *a, hg_tensor *b, hg_tensor *c)
+{
+    hg_tensor *const firsts[FIRSTS] = { hg_add(a, b), hg_sub(a, b), hg_mul(a, b), hg_scale(a, 0.7), hg_square(a), hg_sqrt(a) };
+    hg_tensor *r = firsts[first], *left = swapped ? c : r, *right = swapped ? r : c;
+    hg_tensor *(*const seconds[SECONDS])(hg_tensor *, hg_tensor *) = { hg_add, hg_sub, hg_mul, hg_div };
+    return seconds[second](left, right);
+}
+
+static void run_chain(hg_dtype dtype, int first, int second, bool swapped, hg_plan_options options, double got[CHAIN_BATCH])
+{
+    static const double begin[] = { 0.3, 1.7, -2.9 };
+    hg_graph *g = hg_graph_new(dtype);
+    hg_tensor *in[] = { hg_input(g, "a", HG_SHAPE(HG_BATCH)), hg_input(g, "b", HG_SHAPE(HG_BATCH)), hg_input(g, "c", HG_SHAPE(HG_BATCH)) };
+    hg_tensor *y = chained(first, second, swapped, in[0], in[1], in[2]);
+    hg_plan *plan = hg_plan_new(g, 1, &y, &options);
+    assert_non_null(plan);
+    for (int k = 0; k < 3; k++) {
+        for (int i = 0; i < CHAIN_BATCH; i++)
+            got[i] = begin[k] + (double)(i * (k + 3) % 101) / 97;
+        hg_plan_write(plan, in[k], got, CHAIN_BATCH);
+    }
+    hg_run(plan);
+    hg_plan_read(plan, y, got, CHAIN_BATCH);
+    hg_plan_free(plan);
+    hg_graph_free(g);
+}
+
+static void chains_change_no_bit(void **state)
+{
+    static double alone[CHAIN_BATCH], together[CHAIN_BATCH];
+    (void)state;
+    for (int way = 0; way < FIRSTS * SECONDS * 2 * HG_REALS; way++) {
+        const int first = way % FIRSTS, second = way / FIRSTS % SECONDS, swapped = way / FIRSTS / SECONDS % 2;
+        const hg_dtype dtype = (hg_dtype)(way / FIRSTS / SECONDS / 2);
+        for (hg_isa isa = HG_ISA_BASE; isa <= hg_isa_best(); isa++) {
+            hg_plan_options options = { .batch = CHAIN_BATCH, .isa = isa, .no_fusion = true };
+            run_chain(dtype, first, second, swapped, options, alone);
+            options.no_fusion = false;
+            run_chain(dtype, first, second, swapped, options, together);
+            if (memcmp(alone, together, sizeof alone) != 0)
+                fail_msg("op %d then %d%s in %s: other bits", first, second, swapped ? " swapped" : "", hg_isa_name(isa));
+        }
+    }
+}
+
+/* ---- What a reader sees --------------------------------------------------------------------------------- */
+
+static void groups_are_printed(void **state)
+{
+    static const char *const words[] = { "once a row", "together with its reader", "again", "ops fused" };
+    static char text[1 << 16];
+    (void)state;
+    hg_graph *g = hg_graph_new(HG_F32);
+    hg_tensor *x, *output[2];
+    standardized(g, HG_AXIS(1) | HG_AXIS(2), &x, output);
+    hg_plan *plan = hg_plan_new(g, 2, output, &(hg_plan_options){ .batch = 256, .threads = 1 });
+    FILE *file = fmemopen(text, sizeof text, "w");
+    hg_plan_print(plan, file);
+    fclose(file);
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (strstr(text, words[i]) == NULL)
+            fail_msg("the plan's table does not show \"%s\":\n%s", words[i], text);
+    hg_plan_free(plan);
+    hg_graph_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_are_the_same_in_groups),
+        cmocka_unit_test(sums_need_no_memory),
+        cmocka_unit_test(chains_change_no_bit),
+        cmocka_unit_test(groups_are_printed),
+    };
+    return cmocka_run_group_tests_name("groups", tests, NULL, NULL);
+}
