@@ -12,7 +12,7 @@
 
 #include "op/matmul.h"
 
-enum { BLOCK = 512 }; /* samples at a time */
+enum { BLOCK = 256 }; /* samples at a time */
 
 static hg_status out_of_memory(hg_error *error) { return hg_fail(error, HG_OUT_OF_MEMORY, "out of memory: PCA"); }
 
@@ -68,16 +68,21 @@ static void take_components(hg_pca *pca, const double *values, const double *vec
     }
 }
 
+/* dsyevr, as dsyevd wants twice the memory. */
 static hg_status decompose(hg_pca *pca, double *covariance, hg_error *error)
 {
-    double *values = malloc((size_t)pca->size * sizeof *values);
-    if (values == NULL)
-        return out_of_memory(error);
-    lapack_int d = (lapack_int)pca->size;
-    lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', d, covariance, d, values);
+    const size_t n = (size_t)pca->size;
+    double *values = malloc(n * sizeof *values), *vectors = malloc(n * n * sizeof *vectors);
+    lapack_int *support = malloc(2 * n * sizeof *support), found, d = (lapack_int)pca->size;
+    lapack_int info = LAPACK_WORK_MEMORY_ERROR;
+    if (values != NULL && vectors != NULL && support != NULL)
+        info = LAPACKE_dsyevr(LAPACK_COL_MAJOR, 'V', 'A', 'L', d, covariance, d, 0, 0, 0, 0, 0, &found, values, vectors, d,
+                              support);
     if (info == 0)
-        take_components(pca, values, covariance);
+        take_components(pca, values, vectors);
     free(values);
+    free(vectors);
+    free(support);
     if (info == 0)
         return HG_OK;
     return info == LAPACK_WORK_MEMORY_ERROR ? out_of_memory(error)
