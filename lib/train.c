@@ -72,6 +72,7 @@ static hg_status resolve_options(hg_trainer *t, const hg_training *training)
                              t->options.threads);
     if (t->options.threads > 0)
         hg_model_set_threads(t->model, t->options.threads);
+    t->options.threads = hg_model_threads(t->model);
     t->full.minimizer = t->options.optimizer.kind->minimizer;
     return resolve_schedule(t);
 }

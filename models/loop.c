@@ -225,6 +225,7 @@ static hg_status check(hg_loop *loop)
     loop->seed = loop->seed == 0 ? hg_model_seed(loop->model) : loop->seed;
     if (loop->threads > 0)
         hg_model_set_threads(loop->model, loop->threads);
+    loop->threads = hg_model_threads(loop->model);
     return HG_OK;
 }
 

@@ -145,6 +145,8 @@ void hg_model_set_threads(hg_model *model, int threads)
     }
 }
 
+int hg_model_threads(const hg_model *model) { return model == NULL ? 0 : model->threads; }
+
 hg_status hg_model_check_data(hg_model *model, const hg_dataset *data)
 {
     char given[HG_SHAPE_TEXT], wanted[HG_SHAPE_TEXT];

@@ -158,6 +158,29 @@ static void files_do_not_depend_on_threads(void **state)
     hg_dataset_free(data);
 }
 
+static void threads_are_those_of_the_model_unless_told(void **state)
+{
+    (void)state;
+    static const struct { int model, training, used; } rows[] = { { 3, 0, 3 }, { 3, 2, 2 }, { 1, 0, 1 } };
+    hg_dataset *data = hg_dataset_open("digits:count=64", NULL);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char text[512] = "", wanted[32];
+        FILE *profile = tmpfile();
+        hg_model *model = hg_model_new(&digits_model, HG_F32, 1);
+        hg_model_set_threads(model, rows[i].model);
+        assert_int_equal(hg_train(model, data, &(hg_training){ .epochs = 1, .threads = rows[i].training, .profile = profile }),
+                         HG_OK);
+        assert_int_equal(hg_model_threads(model), rows[i].used);
+        rewind(profile);
+        assert_true(fread(text, 1, sizeof text - 1, profile) > 0);
+        snprintf(wanted, sizeof wanted, ", %d thread", rows[i].used);
+        assert_non_null(strstr(text, wanted));
+        fclose(profile);
+        hg_model_free(model);
+    }
+    hg_dataset_free(data);
+}
+
 /* Ten times as many mini-batches are trained on with as many allocations. */
 static void a_step_allocates_nothing(void **state)
 {
@@ -349,6 +372,7 @@ int main(void)
         cmocka_unit_test(every_sample_is_used_once_an_epoch),
         cmocka_unit_test(losses_are_means_over_samples),
         cmocka_unit_test(files_do_not_depend_on_threads),
+        cmocka_unit_test(threads_are_those_of_the_model_unless_told),
         cmocka_unit_test(a_step_allocates_nothing),
         cmocka_unit_test(training_learns),
         cmocka_unit_test(early_stopping_goes_back_to_the_best),

@@ -305,6 +305,7 @@ HG_API int64_t               hg_model_code_size(const hg_model *model);  /* r, n
 HG_API hg_scaling hg_model_scaling(const hg_model *model);
 /* Threads of everything that the model computes; 0, the start: as many as OpenMP would use. No result depends on it. */
 HG_API void hg_model_set_threads(hg_model *model, int threads);
+HG_API int  hg_model_threads(const hg_model *model);
 /* Whether a data set's samples can be the model's input: as many numbers, and the same shape unless one is a vector. */
 HG_API hg_status hg_model_check_data(hg_model *model, const hg_dataset *data);
 
