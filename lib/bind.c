@@ -111,9 +111,6 @@ static bool repeated_constant(const hg_node *n, double *value)
     return true;
 }
 
-/* Whether a node is in memory anyway: neither elementwise nor to be computed again where it is read. */
-static bool is_kept(const hg_node *n) { return !(n->root->t.op->flags & (HG_MAP | HG_INDEXED | HG_CHEAP)); }
-
 /* A sum of products sums them itself: the same bits, but the products need no memory. */
 static void sum_products(hg_node *n)
 {
@@ -122,8 +119,7 @@ static void sum_products(hg_node *n)
     if (n->t.inputs != 1 || (!square && x->t.op != &hg_mul_op))
         return;
     const hg_node *a = hg_node_input(x, 0), *b = square ? a : hg_node_input(x, 1);
-    const bool cheap = (a->root->t.op->flags | b->root->t.op->flags) & HG_CHEAP;
-    if (cheap || (a != b && !is_kept(a) && !is_kept(b)))
+    if ((a->root->t.op->flags | b->root->t.op->flags) & HG_CHEAP)
         return;
     n->t.input[0] = (hg_tensor *)&a->t;
     n->t.input[1] = (hg_tensor *)&b->t;

@@ -136,17 +136,57 @@ static void assign_in_place(hg_step *step, int at)
     step->instruction[at].elements = NULL;
 }
 
-/* ---- Chains: two ops in one go, without the value between them ------------------------------------------ */
+/* ---- Chains: arithmetic in one go, without the values between -------------------------------------------- */
 
-static const struct {
-    const hg_op *op;
-    enum hg_then then[2]; /* where the value between is the first input, or the second */
+static const struct arithmetic {
+    const hg_op       *op;
+    enum hg_arithmetic by[2]; /* where the value so far is the first input, or the second */
 } arithmetic[] = {
-    { &hg_add_op, { HG_THEN_ADD, HG_THEN_ADD } },
-    { &hg_sub_op, { HG_THEN_SUB, HG_THEN_SUB_FROM } },
-    { &hg_mul_op, { HG_THEN_MUL, HG_THEN_MUL } },
-    { &hg_div_op, { HG_THEN_DIV, HG_THEN_DIV_INTO } },
+    { &hg_add_op, { HG_ADD, HG_ADD } },
+    { &hg_sub_op, { HG_SUB, HG_SUB_FROM } },
+    { &hg_mul_op, { HG_MUL, HG_MUL } },
+    { &hg_div_op, { HG_DIV, HG_DIV_INTO } },
+    { &hg_scale_op, { HG_MUL, HG_MUL } },
+    { &hg_shift_op, { HG_ADD, HG_ADD } },
+    { &hg_square_op, { HG_SQUARE, HG_SQUARE } },
 };
+
+static const struct arithmetic *arithmetic_of(const hg_tensor *t)
+{
+    for (size_t k = 0; k < sizeof arithmetic / sizeof *arithmetic; k++)
+        if (t->op == arithmetic[k].op)
+            return &arithmetic[k];
+    return NULL;
+}
+
+/* What a node does to its input `value`, with `other` if it has one. */
+static void add_link(hg_instruction *in, const hg_node *n, int value, const hg_operand *other)
+{
+    hg_chain *chain = &in->chained->chain;
+    hg_link *link = &chain->link[chain->links++];
+    *link = (hg_link){ .arithmetic = arithmetic_of(&n->t)->by[value] };
+    if (n->t.op->attr_size > 0)
+        link->number = *(const double *)n->t.attr;
+    if (n->t.inputs == 1)
+        return;
+    link->run = other->run;
+    link->input = in->inputs;
+    in->input[in->inputs++] = *other;
+}
+
+/* Makes an instruction of arithmetic a chain of it alone. */
+static void start_chain(const hg_plan *plan, hg_instruction *in, const hg_node *n)
+{
+    const int value = in->inputs == 2 && in->input[0].run > 0;
+    const hg_operand other = in->input[n->t.inputs - 1 - value];
+    in->input[0] = in->input[value];
+    in->inputs = 1;
+    in->chained->t = n->t;
+    in->chained->t.attr = &in->chained->chain;
+    in->t = &in->chained->t;
+    in->elements = hg_tensor_kernels(&n->t, plan->options.isa)->chain;
+    add_link(in, n, value, &other);
+}
 
 static bool same_place(const hg_operand *a, const hg_operand *b) { return a->base == b->base && a->offset == b->offset; }
 
@@ -169,20 +209,19 @@ static bool read_once(const hg_step *step, const hg_node *n)
     return reads == 1;
 }
 
-/* The instruction at `at` does first what its input needs. */
-static bool chain(const hg_plan *plan, hg_step *step, int at, int input, enum hg_then then)
+/* The instruction at `at` goes on where the one of its input ends. */
+static bool chain(const hg_plan *plan, hg_step *step, int at, int input)
 {
     hg_node *n = hg_node_input_root(step->node[at], input);
     const int from = place_of(step, n);
     hg_instruction *second = &step->instruction[at], *first = from < 0 ? NULL : &step->instruction[from];
-    if (first == NULL || first->elements == NULL || first->output.base != NULL || first->t != &n->t ||
-        !read_once(step, n) || !can_wait(step, from, at))
+    if (first == NULL || first->elements == NULL || first->chained == NULL || first->output.base != NULL ||
+        first->chained->chain.links == HG_MOST_LINKS || first->inputs == HG_MOST_GROUP_INPUTS || !read_once(step, n) ||
+        !can_wait(step, from, at))
         return false;
-    const hg_kernels *kernels = hg_tensor_kernels(&n->t, plan->options.isa);
-    if (kernels->then == NULL)
-        return false;
-    first->input[first->inputs++] = second->input[1 - input];
-    first->elements = kernels->then[then];
+    if (first->chained->chain.links == 0)
+        start_chain(plan, first, n);
+    add_link(first, step->node[at], input, &second->input[second->inputs - 1 - input]);
     first->output = second->output;
     *second = *first;
     first->elements = NULL;
@@ -190,13 +229,55 @@ static bool chain(const hg_plan *plan, hg_step *step, int at, int input, enum hg
     return true;
 }
 
+/* How many neighbours each element of an expand's input becomes; 0: they are no neighbours, or so few that filling blocks
+   with them takes less time, or the block is filled once for many. */
+static int64_t row_of(const hg_step *step, const hg_node *n)
+{
+    enum { WORTH_A_PIECE = 64 };
+    int64_t period, run = n->t.op == &hg_expand_op && !n->stored && !n->steady ? n->t.op->repeats(&n->t, &period) : 0;
+    return run >= WORTH_A_PIECE && period == 1 && hg_elements(n->t.input[0]) * run == step->elements ? run : 0;
+}
+
+/* Whether a node takes its input's rows as numbers. */
+static bool takes_rows(const hg_step *step, int at, const hg_node *row)
+{
+    const hg_node *n = step->node[at];
+    const int reads = hg_reads_of(n, row);
+    return reads == 0 || (reads == 1 && n->t.inputs == 2 && step->instruction[at].chained != NULL &&
+                          (row_of(step, hg_node_input_root(n, 0)) == 0 || row_of(step, hg_node_input_root(n, 1)) == 0));
+}
+
+static void link_rows(const hg_plan *plan, hg_step *step, int at)
+{
+    hg_node *row = step->node[at];
+    const int64_t run = row_of(step, row);
+    for (int i = 0; i < step->nodes && run > 0; i++)
+        if (!takes_rows(step, i, row))
+            return;
+    for (int i = 0; i < step->nodes && run > 0; i++)
+        for (int j = 0; j < step->node[i]->t.inputs; j++)
+            if (hg_node_input_root(step->node[i], j) == row) {
+                step->instruction[i].input[j] = operand(plan, hg_node_input(row, 0), true);
+                step->instruction[i].input[j].run = run;
+            }
+    if (run > 0) {
+        step->instruction[at].elements = NULL;
+        row->chained = true;
+    }
+}
+
 static void chain_all(const hg_plan *plan, hg_step *step)
 {
     for (int i = 0; i < step->nodes; i++)
-        for (size_t k = 0; k < sizeof arithmetic / sizeof *arithmetic; k++)
-            if (step->node[i]->t.op == arithmetic[k].op && step->instruction[i].elements != NULL &&
-                !chain(plan, step, i, 0, arithmetic[k].then[0]))
-                chain(plan, step, i, 1, arithmetic[k].then[1]);
+        link_rows(plan, step, i);
+    for (int i = 0; i < step->nodes; i++) {
+        hg_instruction *in = &step->instruction[i];
+        if (in->elements == NULL || in->chained == NULL || chain(plan, step, i, 0) ||
+            (in->inputs == 2 && chain(plan, step, i, 1)))
+            continue;
+        if (in->input[0].run > 0 || in->input[in->inputs - 1].run > 0)
+            start_chain(plan, in, step->node[i]);
+    }
 }
 
 static void drop_instructions(const hg_plan *plan, hg_step *step)
@@ -238,7 +319,9 @@ static bool compile_group(hg_plan *plan, hg_step *step)
         in->elements = hg_tensor_kernels(&n->t, plan->options.isa)->elements;
         in->output = operand(plan, n, false);
         in->inputs = n->t.inputs;
-        in->input = hg_plan_alloc(plan, (size_t)n->t.inputs + 2, sizeof *in->input); /* one more for a chain */
+        in->input = hg_plan_alloc(plan, HG_MOST_GROUP_INPUTS, sizeof *in->input);
+        if (arithmetic_of(&n->t) != NULL && (in->chained = hg_plan_alloc(plan, 1, sizeof *in->chained)) == NULL)
+            return false;
         if (in->input == NULL)
             return false;
         for (int j = 0; j < n->t.inputs; j++)

@@ -80,7 +80,7 @@ int hg_threads_best(void) { return omp_get_max_threads(); }
    second; a product's multiply-adds go some sixteen times as fast. */
 static void choose_threads(hg_plan *plan)
 {
-    const double worth_a_team = 1e6;
+    const double worth_a_team = 5e5;
     double work = 0;
     for (size_t i = 0; i < plan->nodes; i++) {
         const hg_node *n = &plan->node[i];

@@ -7,6 +7,7 @@
 
 #include <hourglass/plan.h>
 
+#include "op/map.h"
 #include "op/op.h"
 #include "team.h"
 #include "tensor.h"
@@ -40,7 +41,14 @@ typedef struct hg_operand {
     char  *base; /* NULL: at `offset` in the thread's blocks */
     size_t offset;
     size_t size; /* bytes of an element where it moves with the position; 0: the whole tensor, or a block */
+    int64_t run; /* of a chain's: each element of the whole tensor stands for so many; else 0 */
 } hg_operand;
+
+/* Arithmetic that runs in one go. */
+typedef struct hg_chained {
+    hg_tensor t; /* whose attribute is the chain */
+    hg_chain  chain;
+} hg_chained;
 
 typedef struct hg_instruction {
     const hg_tensor *t;
@@ -48,6 +56,7 @@ typedef struct hg_instruction {
     hg_operand       output;
     hg_operand      *input;
     int              inputs;
+    hg_chained      *chained; /* what an arithmetic op may become; NULL: it is another */
 } hg_instruction;
 
 /* What a reduction at the end of a group needs beside its instruction. */

@@ -82,23 +82,24 @@ static bool fill_phases(hg_plan *plan)
 
 /* ---- Threads --------------------------------------------------------------------------------------------- */
 
-/* Lets ops make a thread ready, so that nothing is allocated later. */
-static void prepare_thread(void *context)
+/* Lets ops make ready what so many threads need, so that nothing is allocated later. */
+static void prepare(const hg_plan *plan, int threads)
 {
-    const hg_plan *plan = context;
     for (size_t i = 0; i < plan->nodes; i++) {
-        void (*prepare)(void) = plan->node[i].t.op->prepare;
-        bool first = prepare != NULL;
+        void (*prepare_op)(int threads) = plan->node[i].t.op->prepare;
+        bool first = prepare_op != NULL;
         for (size_t k = 0; first && k < i; k++)
-            first = plan->node[k].t.op->prepare != prepare;
+            first = plan->node[k].t.op->prepare != prepare_op;
         if (first)
-            prepare();
+            prepare_op(threads);
     }
 }
 
+static void prepare_thread(void *context) { prepare(context, 1); }
+
 static bool start_threads(hg_plan *plan)
 {
-    prepare_thread(plan);
+    prepare(plan, plan->options.threads);
     plan->team = hg_team_new(plan->options.threads, prepare_thread, hg_plan_work, plan);
     if (plan->team == NULL)
         hg_fail(&plan->error, HG_OUT_OF_MEMORY, "out of memory: a plan asked for %d threads",

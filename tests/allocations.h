@@ -8,36 +8,39 @@ static _Atomic long allocations;
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
 #define COUNTS_ALLOCATIONS 1
+/* By shared libraries too, whatever is hidden by default. */
+#define SEEN __attribute__((visibility("default")))
+
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
-void *malloc(size_t size)
+SEEN void *malloc(size_t size)
 {
     allocations++;
     return __libc_malloc(size);
 }
 
-void *calloc(size_t count, size_t size)
+SEEN void *calloc(size_t count, size_t size)
 {
     allocations++;
     return __libc_calloc(count, size);
 }
 
-void *realloc(void *old, size_t size)
+SEEN void *realloc(void *old, size_t size)
 {
     allocations++;
     return __libc_realloc(old, size);
 }
 
-void *aligned_alloc(size_t alignment, size_t size)
+SEEN void *aligned_alloc(size_t alignment, size_t size)
 {
     allocations++;
     return __libc_memalign(alignment, size);
 }
 
-int posix_memalign(void **memory, size_t alignment, size_t size)
+SEEN int posix_memalign(void **memory, size_t alignment, size_t size)
 {
     allocations++;
     *memory = __libc_memalign(alignment, size);

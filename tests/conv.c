@@ -37,6 +37,8 @@ static const sizes large[] = {
     { 5, 5, 4, 2, 1, 1, 5, 33, 64 },    /* a channel at a time */
     { 3, 7, 2, 1, 0, 1, 1, 9, 1500 },   /* a place longer than a stretch */
     { 4, 6, 3, 1, 1, 1, 1, 120, 1 },    /* one sample */
+    { 24, 36, 3, 2, 2, 2, 3, 119, 1 },  /* one, rows skipped, groups cut by parts */
+    { 3, 40, 3, 1, 3, 2, 1, 90, 1 },    /* one, rows shared by dilated taps */
 };
 
 enum { FORWARD, BY_X, BY_W, RESULTS };
@@ -257,6 +259,37 @@ static void overlapping_windows(void **state)
     for (int k = 0; k < 9; k++)
         assert_true(dx[k] == (k == 4 ? 4 : 0));
     hg_graph_free(g);
+}
+
+/* A sample alone goes another way than among others, and has the same maxima. */
+static void a_long_row_alone(void **state)
+{
+    enum { ROWS = 5, WIDTH = 611, COPIES = 5, PLACES = 3 * 306 };
+    static const hg_pool_options options[] = {
+        { .size = 3, .stride = 2, .pad = 1 }, { .size = 2 },
+        { .size_hw = { 2, 5 }, .stride_hw = { 2, 3 }, .pad_hw = { 1, 2 } },
+        { .size_hw = { 2, 300 }, .stride_hw = { 3, 280 } }, { .size_hw = { 5, 3 }, .stride_hw = { 3, 1 }, .pad_hw = { 2, 1 } },
+    };
+    double image[ROWS * WIDTH], alone[2][2 * PLACES], among[2][2 * PLACES * COPIES];
+    (void)state;
+    for (int i = 0; i < ROWS * WIDTH; i++)
+        image[i] = value_at(i, X) - 0.5 * value_at(i * i, Y);
+    for (size_t i = 0; i < COUNT(options); i++) {
+        hg_graph *g = hg_graph_new(HG_F32);
+        hg_tensor *x = hg_constant(g, HG_SHAPE(1, ROWS, WIDTH, 1), image);
+        hg_tensor *copies = hg_concat(COPIES, (hg_tensor *[]){ x, x, x, x, x }, 3);
+        hg_tensor *y = hg_max_pool2d(x, &options[i]);
+        const size_t places = (size_t)hg_shape_count(hg_tensor_shape(y), 1);
+        assert_true(places <= 2 * PLACES);
+        evaluate(y, alone[0], places);
+        evaluate(hg_to_real(hg_max_pool2d_switches(x, &options[i])), alone[1], places);
+        evaluate(hg_max_pool2d(copies, &options[i]), among[0], places * COPIES);
+        evaluate(hg_to_real(hg_max_pool2d_switches(copies, &options[i])), among[1], places * COPIES);
+        for (size_t k = 0; k < 2 * places * COPIES; k++)
+            assert_true(among[k / (places * COPIES)][k % (places * COPIES)] ==
+                        alone[k / (places * COPIES)][k % (places * COPIES) / COPIES]);
+        hg_graph_free(g);
+    }
 }
 
 /* What a pool took away, its switches put back where it was. */
@@ -525,7 +558,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_shapes),       cmocka_unit_test(maxima),
-        cmocka_unit_test(overlapping_windows), cmocka_unit_test(unpooling),
+        cmocka_unit_test(overlapping_windows), cmocka_unit_test(a_long_row_alone),
+        cmocka_unit_test(unpooling),
         cmocka_unit_test(running_statistics), cmocka_unit_test(transposed_sizes),
         cmocka_unit_test(mistakes_are_named), cmocka_unit_test(null_gives_null),
     };

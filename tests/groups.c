@@ -97,7 +97,7 @@ static void sums_need_no_memory(void **state)
     }
 }
 
-/* ---- Chains: two arithmetic ops in one go --------------------------------------------------------------- */
+/* ---- Chains: arithmetic in one go --------------------------------------------------------------- */
 
 enum { FIRSTS = 6, SECONDS = 4, CHAIN_BATCH = 1061 };
 
@@ -146,6 +146,60 @@ static void chains_change_no_bit(void **state)
     }
 }
 
+/* Longer than a chain may be, with more inputs than an instruction may have, and with a number for each row. */
+static hg_tensor *long_chain(hg_tensor *x, hg_tensor *z, hg_tensor *numbers)
+{
+    enum { LINKS = 40 };
+    hg_tensor *r = x, *row = hg_expand_like(numbers, x, HG_AXIS(1));
+    for (int i = 0; i < LINKS; i++) {
+        hg_tensor *const next[] = { hg_sub(r, row), hg_mul(row, r), hg_add(r, z), hg_sub(row, r), hg_scale(r, -0.5),
+                                    hg_shift(r, 0.25), hg_div(row, hg_shift(hg_square(r), 0.5)), hg_div(r, row) };
+        r = next[i % COUNT(next)];
+    }
+    return r;
+}
+
+static double *run_long_chain(hg_dtype dtype, hg_plan_options options, size_t count)
+{
+    hg_graph *g = hg_graph_new(dtype);
+    hg_tensor *in[] = { hg_input(g, "x", HG_SHAPE(CHANNELS, HG_BATCH)), hg_input(g, "z", HG_SHAPE(CHANNELS, HG_BATCH)),
+                        hg_input(g, "numbers", HG_SHAPE(CHANNELS)) };
+    const size_t counts[] = { count, count, CHANNELS };
+    hg_tensor *y = long_chain(in[0], in[1], in[2]);
+    hg_plan *plan = hg_plan_new(g, 1, &y, &options);
+    assert_non_null(plan);
+    double *values = malloc(count * sizeof *values);
+    for (size_t k = 0; k < COUNT(in); k++) {
+        for (size_t i = 0; i < counts[k]; i++)
+            values[i] = 0.3 + (double)k + (double)(i * (k + 3) % 101) / 97;
+        hg_plan_write(plan, in[k], values, counts[k]);
+    }
+    hg_run(plan);
+    hg_plan_read(plan, y, values, count);
+    hg_plan_free(plan);
+    hg_graph_free(g);
+    return values;
+}
+
+static void long_chains_change_no_bit(void **state)
+{
+    static const int64_t batches[] = { 1, 17, 63, 64, 100, 128, CHAIN_BATCH };
+    (void)state;
+    for (size_t way = 0; way < COUNT(batches) * HG_REALS; way++)
+        for (hg_isa isa = HG_ISA_BASE; isa <= hg_isa_best(); isa++) {
+            const hg_dtype dtype = (hg_dtype)(way / COUNT(batches));
+            hg_plan_options options = { .batch = batches[way % COUNT(batches)], .isa = isa, .no_fusion = true };
+            const size_t count = (size_t)(CHANNELS * options.batch);
+            double *alone = run_long_chain(dtype, options, count);
+            options.no_fusion = false;
+            double *together = run_long_chain(dtype, options, count);
+            if (memcmp(alone, together, count * sizeof *alone) != 0)
+                fail_msg("%s, batch %lld, %s: other bits", hg_dtype_name(dtype), (long long)options.batch, hg_isa_name(isa));
+            free(alone);
+            free(together);
+        }
+}
+
 /* ---- What a reader sees --------------------------------------------------------------------------------- */
 
 static void groups_are_printed(void **state)
@@ -173,6 +227,7 @@ int main(void)
         cmocka_unit_test(sums_are_the_same_in_groups),
         cmocka_unit_test(sums_need_no_memory),
         cmocka_unit_test(chains_change_no_bit),
+        cmocka_unit_test(long_chains_change_no_bit),
         cmocka_unit_test(groups_are_printed),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);

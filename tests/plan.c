@@ -136,6 +136,30 @@ static void a_run_allocates_nothing(void **state)
 #endif
 }
 
+/* All threads multiply at the same time, by BLIS, which allocates from pools. */
+static void large_products_allocate_nothing(void **state)
+{
+    (void)state;
+#ifdef COUNTS_ALLOCATIONS
+    enum { SIZE = 512, THREADS = 4, TURNS = 50 };
+    hg_graph *g = hg_graph_new(HG_F32);
+    hg_tensor *a = hg_parameter(g, "a", HG_SHAPE(SIZE, SIZE), hg_xavier());
+    hg_tensor *output = hg_matmul(a, hg_relu(a));
+    for (int threads = 2; threads <= THREADS; threads++) {
+        hg_plan *plan = hg_plan_new(g, 1, &output, &(hg_plan_options){ .threads = threads });
+        assert_non_null(plan);
+        const long before = allocations;
+        for (int i = 0; i < TURNS; i++)
+            hg_run(plan);
+        assert_int_equal(allocations - before, 0);
+        hg_plan_free(plan);
+    }
+    hg_graph_free(g);
+#else
+    skip();
+#endif
+}
+
 static void the_arena_is_reused(void **state)
 {
     (void)state;
@@ -442,6 +466,7 @@ static void threads_follow_the_work(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(large_products_allocate_nothing), /* first: before the pools have grown by other tests */
         cmocka_unit_test(all_ways_give_the_same_bits),
         cmocka_unit_test(a_run_allocates_nothing),
         cmocka_unit_test(the_arena_is_reused),

@@ -47,6 +47,7 @@ static const column training_columns[] = {
     { "% peak", "percent_of_peak", 6, 1, 1, "percent_of_peak_target", true },
     SCALING,
     TIMES,
+    { "it takes %", "percent_of_peak_for_ratio", 10, 0, 1, NULL, false },
     { 0 },
 };
 static const column memory_columns[] = {

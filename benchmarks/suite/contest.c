@@ -162,10 +162,12 @@ static void add_torch(contest *c, json_t *row, const contestant *ours)
     }
     if (!isfinite(least))
         return;
+    const double target = strcmp(c->kind, "training") == 0 ? c->workload->training
+                          : strcmp(c->kind, "latency") == 0 ? c->workload->latency : 0;
     set(row, "torch_ratio", least);
-    set_target(row, "torch_ratio_target",
-               strcmp(c->kind, "training") == 0 ? c->workload->training
-               : strcmp(c->kind, "latency") == 0 ? c->workload->latency : 0);
+    set_target(row, "torch_ratio_target", target);
+    set_target(row, "percent_of_peak_for_ratio",
+               target / least * json_number_value(json_object_get(row, "percent_of_peak")));
 }
 
 static void add_peak(const contest *c, json_t *row, const contestant *ours, const double peak[])

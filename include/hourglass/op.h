@@ -34,17 +34,13 @@ typedef struct hg_cuts {
     int64_t row, part, block;
 } hg_cuts;
 
-/* Arithmetic on a result r and one more number c. */
-enum hg_then { HG_THEN_ADD, HG_THEN_SUB, HG_THEN_SUB_FROM, HG_THEN_MUL, HG_THEN_DIV, HG_THEN_DIV_INTO }; /* c - r, c / r */
-
 /* The kernels of an op for one dtype: `elements` for HG_MAP and HG_INDEXED, `elements` and perhaps `combine` for HG_REDUCE,
    else `run` and perhaps `combine`. */
 typedef struct hg_kernels {
     hg_elements_fn *elements;
     hg_run_fn      *run;
     hg_combine_fn  *combine;
-    /* Of an HG_MAP: by hg_then, `elements` followed by arithmetic with one more input, which comes last. Optional. */
-    hg_elements_fn *const *then;
+    hg_elements_fn *chain; /* of the library's own arithmetic: several such ops in one go; absent: it is none */
 } hg_kernels;
 
 /* In every function but infer and vjp the tensors are bound to a plan: dimensions are numbers, without HG_BATCH. */
@@ -72,7 +68,9 @@ struct hg_op {
     size_t (*scratch)(const hg_tensor *t, int parts); /* bytes, shared by all parts; absent: none */
     /* Multiply-adds count 2, taps on padding 0; absent: none are counted. */
     double (*flops)(const hg_tensor *t);
-    void (*prepare)(void); /* called while planning, once on each thread of the team; absent: nothing to prepare */
+    /* Called while planning, first with how many threads the plan has, on the one that plans, then with 1 on each of the
+       others, so that runs need not allocate; absent: nothing to prepare. */
+    void (*prepare)(int threads);
     hg_kernels kernels[HG_REALS]; /* portable ones, by dtype: of the output if that is real, else of the first real input */
     /* Faster ones of the same meaning by instruction set, for the library's own ops. */
     const hg_kernels *const (*variants)[HG_REALS];

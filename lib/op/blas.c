@@ -4,6 +4,7 @@
 #include <blis.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <hourglass/plan.h>
 
@@ -55,7 +56,10 @@ void hg_blas_product_f64(int64_t rows, int64_t columns, int64_t k, const double 
                  (double *)b, b_row, b_column, &zero, c, c_row, 1, NULL, &runtime);
 }
 
-void hg_blas_prepare(void)
+/* ---- Preparing ------------------------------------------------------------------------------------------- */
+
+/* What a thread allocates in its first products. */
+static void prepare_thread(void)
 {
     const double a[4] = { 1, 2, 3, 4 };
     const float  b[4] = { 1, 2, 3, 4 };
@@ -63,4 +67,39 @@ void hg_blas_prepare(void)
     float  d[4];
     hg_blas_product_f64(2, 2, 2, a, 2, 1, a, 2, 1, c, 2);
     hg_blas_product_f32(2, 2, 2, b, 2, 1, b, 2, 1, d, 2);
+}
+
+/* A product of one number by one number, alpha times, with the microkernel of `kernels`. */
+static void nested_product(float alpha, cntx_t *kernels)
+{
+    float one = 1, zero = 0, c;
+    rntm_t runtime = one_thread();
+    bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, 1, 1, 1, &alpha, &one, 1, 1, &one, 1, 1, &zero, &c, 1, 1, kernels,
+                 &runtime);
+}
+
+/* Instead of multiplying, begins the next product, in which alpha is one less. */
+static void nest(dim_t m, dim_t n, dim_t k, float *restrict alpha, float *restrict a, float *restrict b,
+                 float *restrict beta, float *restrict c, inc_t c_row, inc_t c_column, auxinfo_t *restrict more,
+                 cntx_t *restrict kernels)
+{
+    (void)m, (void)n, (void)k, (void)a, (void)b, (void)beta, (void)c, (void)c_row, (void)c_column, (void)more;
+    if (*alpha > 1)
+        nested_product(*alpha - 1, kernels);
+}
+
+/* BLIS's pools grow when more products are under way than ever before: so as many are, one inside the other. */
+static void fill_pools(int products)
+{
+    enum { MOST = 64 }; /* one takes some 20 KiB of the stack */
+    const sgemm_ukr_ft microkernel = nest;
+    cntx_t kernels = *bli_gks_query_cntx();
+    memcpy(&bli_cntx_get_l3_vir_ukrs(BLIS_GEMM_UKR, &kernels)->ptr[BLIS_FLOAT], &microkernel, sizeof microkernel);
+    nested_product((float)(products < MOST ? products : MOST), &kernels);
+}
+
+void hg_blas_prepare(int threads)
+{
+    prepare_thread();
+    fill_pools(threads);
 }

@@ -61,7 +61,7 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t, int parts)
 
 static size_t conv_scratch(const hg_tensor *t, int parts)
 {
-    return (hg_conv_is_of_one(t) ? hg_conv_panel_bytes(t->attr) : hg_conv_share_of(t, parts).bytes) * (size_t)parts;
+    return (hg_conv_is_of_one(t) ? hg_conv_band_bytes(t) : hg_conv_share_of(t, parts).bytes) * (size_t)parts;
 }
 
 /* Contiguous if it is all rows of some channels, or some rows of one. */
@@ -245,13 +245,14 @@ static void gather_place(const gather *g, const bundle *b, const hg_taps *rows, 
     for (int64_t block = 0; block < b->blocks; block++) {
         const int width = b->width + (block < b->wider);
         for (int i = 0; i < b->tiles; i++)
-            tiles[b->tile[i].height][width](&by[i], b->tile[i].packed, from, w[i], b->tile[i].to + to, g->to_channel);
+            tiles[HG_PACKED][b->tile[i].height][width](&by[i], b->tile[i].packed, from, w[i], b->tile[i].to + to,
+                                                       g->to_channel);
         from += width * LANES;
         to += width * LANES;
     }
     for (int i = 0; i < b->tiles && b->rest > 0; i++)
-        tails[b->tile[i].height](first_lanes(b->rest), &by[i], b->tile[i].packed, from, w[i], b->tile[i].to + to,
-                                 g->to_channel);
+        tails[HG_PACKED][b->tile[i].height](first_lanes(b->rest), &by[i], b->tile[i].packed, from, w[i],
+                                            b->tile[i].to + to, g->to_channel);
 }
 
 static void gather_run(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)

@@ -1,51 +1,70 @@
-/* conv2d of a single sample, which would fill one lane of a vector: as a product of the weights with panels of what the
-   taps see, columns of which are places. */
+/* conv2d of a single sample, which would fill one lane of a vector: lanes are places of y instead. Copies of x in y's
+   width, shifted by the kernel's columns, have next to each other what a tap sees from one place to the next. */
 #ifndef HG_OP_CONV_ONE_H
 #define HG_OP_CONV_ONE_H
 
 #include "conv.h"
-#include "matmul.h"
 
 static inline bool hg_conv_is_of_one(const hg_tensor *t)
 {
     return ((const hg_conv *)t->attr)->result == HG_CONV_Y && t->shape.dim[3] == 1;
 }
 
-/* Input channels of a panel: whole ones. */
-static inline int64_t hg_conv_panel_channels(const hg_conv *c)
+/* The copies that one band of y's rows needs: for each input channel of a group, one for each column of the kernel, with
+   rows for all of its rows; or where y skips rows of x, one for each tap. */
+typedef struct hg_conv_band {
+    int64_t channels, most_rows; /* of y in a band */
+    int64_t copies;              /* of a channel */
+    int64_t more_rows;           /* of a copy, than the band has */
+    int64_t width;
+} hg_conv_band;
+
+static inline hg_conv_band hg_conv_band_of(const hg_tensor *t)
 {
-    const int64_t taps = c->kernel[0] * c->kernel[1];
-    return taps < HG_PANEL_DEPTH ? HG_PANEL_DEPTH / taps : 1;
+    enum { BAND_BYTES = 1 << 17 };
+    const hg_conv *c = t->attr;
+    const bool skips = c->stride[0] > 1;
+    hg_conv_band b = { .channels = t->input[0]->shape.dim[0] / c->groups, .width = t->shape.dim[2],
+                       .copies = c->kernel[1] * (skips ? c->kernel[0] : 1),
+                       .more_rows = skips ? 0 : (c->kernel[0] - 1) * c->dilation[0] };
+    const int64_t row = b.channels * b.copies * b.width * (int64_t)hg_dtype_size(t->dtype);
+    const int64_t rows = t->shape.dim[1], fit = row == 0 ? rows : hg_smaller(BAND_BYTES / row - b.more_rows, rows);
+    b.most_rows = fit < 1 ? 1 : fit;
+    return b;
 }
 
-static inline size_t hg_conv_panel_bytes(const hg_conv *c)
+/* Elements of a copy for a band of so many rows. */
+static inline int64_t hg_conv_copy_size(const hg_conv_band *b, int64_t rows)
 {
-    return (size_t)(hg_conv_panel_channels(c) * c->kernel[0] * c->kernel[1]) * HG_PANEL_VECTORS * HG_VECTOR_MOST;
+    return (rows + b->more_rows) * b->width;
+}
+
+/* A part's share of the scratch. */
+static inline size_t hg_conv_band_bytes(const hg_tensor *t)
+{
+    const hg_conv_band b = hg_conv_band_of(t);
+    const size_t line = 64;
+    const size_t elements = (size_t)(b.channels * b.copies * hg_conv_copy_size(&b, b.most_rows));
+    return (elements * hg_dtype_size(t->dtype) + line - 1) / line * line;
 }
 
 #ifndef HG_KERNELS
 
-/* Parts are some output channels; each packs all panels. */
+/* Parts are some output channels; each makes all copies. */
 static inline int hg_conv_parts_of_one(const hg_tensor *t, int threads)
 {
-    enum { WORTH_PACKING = 16 };
-    const int64_t most = t->shape.dim[0] / WORTH_PACKING;
+    enum { WORTH_COPYING = 16 };
+    const int64_t most = t->shape.dim[0] / WORTH_COPYING;
     return most < 1 ? 1 : (int)hg_smaller(most, threads);
 }
 
 #else
 
-#include "product.h"
+#include "conv_tile.h"
 
-typedef struct view {
-    const hg_conv *c;
-    const real    *x; /* at the panel's first channel */
-    int64_t        channels, channel;
-    int64_t        first, columns; /* of the panel, of all places */
-    real          *packed;
-} view;
+/* ---- Copies ------------------------------------------------------------------------------------------------ */
 
-HG_INLINE void copy_lanes(real *to, const real *from, int64_t n)
+static void copy_lanes(real *to, const real *from, int64_t n)
 {
     for (; n >= LANES; n -= LANES, to += LANES, from += LANES)
         store(to, load(from));
@@ -53,83 +72,98 @@ HG_INLINE void copy_lanes(real *to, const real *from, int64_t n)
         store_some(to, load_some(from, first_lanes(n)), first_lanes(n));
 }
 
-/* Of all channels, tap (k, l) of places that lie in a row of y: row p, columns [q.first, q.last). */
-static void pack_row(const view *v, int64_t k, int64_t l, int64_t p, hg_span q, hg_span seen, real *to)
+/* A row of a copy: of x's row, which may be padding, every stride-th place from `first` on, where `seen` says. */
+static void copy_row(const hg_conv *c, const real *x, int64_t row, int64_t first, hg_span seen, int64_t width, real *to)
 {
-    const hg_conv *c = v->c;
-    const int64_t row = p * c->stride[0] - c->pad[0] + k * c->dilation[0], taps = c->kernel[0] * c->kernel[1];
-    const int64_t first = seen.first > q.first ? seen.first : q.first, last = hg_smaller(seen.last, q.last);
-    const bool all = row >= 0 && row < c->size[0] && first == q.first && last == q.last;
-    const bool none = row < 0 || row >= c->size[0] || first >= last;
-    const int64_t at = row * c->size[1] + first * c->stride[1] - c->pad[1] + l * c->dilation[1];
-    for (int64_t i = 0; i < v->channels; i++, to += taps * PRODUCT_PANEL) {
-        for (int64_t n = 0; !all && n < q.last - q.first; n++)
-            to[n] = 0;
-        if (none)
-            continue;
-        const real *x = v->x + i * v->channel + at;
-        if (c->stride[1] == 1)
-            copy_lanes(to + first - q.first, x, last - first);
-        else
-            for (int64_t n = 0; n < last - first; n++)
-                to[first - q.first + n] = x[n * c->stride[1]];
-    }
+    if (row < 0 || row >= c->size[0])
+        seen = (hg_span){ 0, 0 };
+    for (int64_t q = 0; q < seen.first; q++)
+        to[q] = 0;
+    for (int64_t q = seen.last; q < width; q++)
+        to[q] = 0;
+    if (seen.first == seen.last)
+        return;
+    x += row * c->size[1] + first + seen.first * c->stride[1];
+    if (c->stride[1] == 1)
+        copy_lanes(to + seen.first, x, seen.last - seen.first);
+    else
+        for (int64_t q = seen.first; q < seen.last; q++, x += c->stride[1])
+            to[q] = *x;
 }
 
-static void pack_view(const view *v)
+/* For rows [first, first + rows) of y; x: the group's first channel. */
+static void make_copies(const hg_conv *c, const hg_conv_band *b, const real *x, int64_t first, int64_t rows, real *to)
 {
-    const hg_conv *c = v->c;
-    const int64_t width = hg_conv_out(c, 1);
-    for (int64_t l = 0; l < c->kernel[1]; l++) {
+    const int64_t size = hg_conv_copy_size(b, rows), copy_rows = rows + b->more_rows;
+    for (int64_t copy = 0; copy < b->copies; copy++) {
+        const int64_t k = copy / c->kernel[1], l = copy % c->kernel[1];
+        const int64_t top = first * c->stride[0] - c->pad[0] + k * c->dilation[0];
         const hg_span seen = hg_conv_span(c, 1, l);
-        for (int64_t done = 0, length; done < v->columns; done += length) {
-            const int64_t p = (v->first + done) / width, q = (v->first + done) % width;
-            length = hg_smaller(width - q, v->columns - done);
-            for (int64_t k = 0; k < c->kernel[0]; k++)
-                pack_row(v, k, l, p, (hg_span){ q, q + length }, seen,
-                         v->packed + (k * c->kernel[1] + l) * PRODUCT_PANEL + done);
-        }
+        for (int64_t i = 0; i < b->channels; i++)
+            for (int64_t r = 0; r < copy_rows; r++)
+                copy_row(c, x + i * c->size[0] * c->size[1], top + r * c->stride[0], l * c->dilation[1] - c->pad[1],
+                         seen, b->width, to + (i * b->copies + copy) * size + r * b->width);
     }
 }
 
-/* Some output channels of a group. `p`: for all of its input channels and places, without b; x: its first channel. */
-static void conv_of_one(const hg_conv *c, const product *all, const real *bias, const real *x, real *packed)
+/* ---- Sums -------------------------------------------------------------------------------------------------- */
+
+static walk walk_of_one(const hg_conv *c, const hg_conv_band *b, int64_t rows)
 {
-    const int64_t taps = c->kernel[0] * c->kernel[1], channels = all->k / taps, most = hg_conv_panel_channels(c);
-    for (int64_t j = 0; j < all->columns; j += PRODUCT_PANEL) {
-        const int64_t columns = hg_smaller(all->columns - j, PRODUCT_PANEL);
-        for (int64_t o = 0; o < all->rows; o++)
-            hg_fill(all->c + o * all->c_row + j, bias == NULL ? 0 : bias[o], columns);
-        for (int64_t i = 0; i < channels; i += most) {
-            view v = { .c = c, .x = x + i * c->size[0] * c->size[1], .channels = hg_smaller(channels - i, most),
-                       .channel = c->size[0] * c->size[1], .first = j, .columns = columns, .packed = packed };
-            pack_view(&v);
-            product p = *all;
-            p.k = v.channels * taps;
-            p.a += i * taps;
-            p.b = packed;
-            p.c += j;
-            product_panel(&p, columns, true);
+    const int64_t size = hg_conv_copy_size(b, rows), taps = c->kernel[0] * c->kernel[1];
+    return (walk){ .channels = b->channels, .rows = c->kernel[0], .columns = c->kernel[1],
+                   .channel = b->copies * size, .column = size,
+                   .row = c->stride[0] > 1 ? c->kernel[1] * size : c->dilation[0] * b->width,
+                   .w_channel = taps, .w_row = c->kernel[1], .w_column = 1, .w_height = b->channels * taps };
+}
+
+/* `height` output channels at so many places. */
+static void sum_places(const walk *by, int height, const real *bias, const real *copies, const real *w, int64_t places,
+                       real *y, int64_t y_channel)
+{
+    const int64_t vectors = places / LANES, rest = places % LANES;
+    const int blocks = hg_pieces(vectors, most_width(height));
+    for (int i = 0; i < blocks; i++) {
+        const int64_t from = hg_part_begin(vectors, i, blocks), to = hg_part_begin(vectors, i + 1, blocks);
+        tiles[HG_APART][height][to - from](by, bias, copies + from * LANES, w, y + from * LANES, y_channel);
+    }
+    if (rest > 0)
+        tails[HG_APART][height](first_lanes(rest), by, bias, copies + vectors * LANES, w, y + vectors * LANES,
+                                y_channel);
+}
+
+/* Output channels [first, last), which are of one group. */
+static void conv_of_one(const hg_tensor *t, real *y, const void *const in[], real *copies, int64_t first, int64_t last)
+{
+    static const real none[HG_MOST_HEIGHT];
+    const hg_conv *c = t->attr;
+    const hg_conv_band b = hg_conv_band_of(t);
+    const int64_t group = first / (t->shape.dim[0] / c->groups), y_channel = t->shape.dim[1] * b.width;
+    const real *x = (const real *)in[0] + group * b.channels * c->size[0] * c->size[1];
+    const real *bias = t->inputs > HG_CONV_BIAS ? in[HG_CONV_BIAS] : NULL;
+    const int pieces = hg_pieces(last - first, HG_MOST_HEIGHT);
+    for (int64_t row = 0, rows; row < t->shape.dim[1]; row += rows) {
+        rows = hg_smaller(b.most_rows, t->shape.dim[1] - row);
+        make_copies(c, &b, x, row, rows, copies);
+        const walk by = walk_of_one(c, &b, rows);
+        for (int i = 0; i < pieces; i++) {
+            const int64_t from = first + hg_part_begin(last - first, i, pieces);
+            const int64_t to = first + hg_part_begin(last - first, i + 1, pieces);
+            sum_places(&by, (int)(to - from), bias == NULL ? none : bias + from, copies,
+                       (const real *)in[1] + from * by.w_height, rows * b.width, y + from * y_channel + row * b.width,
+                       y_channel);
         }
     }
 }
 
 static void conv_run_of_one(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
-    const hg_conv *c = t->attr;
-    const int64_t places = t->shape.dim[1] * t->shape.dim[2], outputs = t->shape.dim[0] / c->groups;
-    const int64_t inputs = t->input[0]->shape.dim[0] / c->groups, length = inputs * c->kernel[0] * c->kernel[1];
-    const real *bias = t->inputs > HG_CONV_BIAS ? in[HG_CONV_BIAS] : NULL;
+    const int64_t outputs = t->shape.dim[0] / ((const hg_conv *)t->attr)->groups;
     const int64_t last = hg_part_begin(t->shape.dim[0], part + 1, parts);
+    real *copies = (real *)((char *)scratch + hg_conv_band_bytes(t) * (size_t)part);
     for (int64_t o = hg_part_begin(t->shape.dim[0], part, parts), next; o < last; o = next) {
-        const int64_t group = o / outputs;
-        next = hg_smaller((group + 1) * outputs, last);
-        const product p = { .rows = next - o, .columns = places, .k = length, .a = (const real *)in[1] + o * length,
-                            .a_row = length, .a_column = 1, .b_row = PRODUCT_PANEL, .b_column = 1,
-                            .c = (real *)y + o * places, .c_row = places };
-        conv_of_one(c, &p, bias == NULL ? NULL : bias + o,
-                    (const real *)in[0] + group * inputs * c->size[0] * c->size[1],
-                    (real *)((char *)scratch + hg_conv_panel_bytes(c) * (size_t)part));
+        next = hg_smaller((o / outputs + 1) * outputs, last);
+        conv_of_one(t, y, in, copies, o, next);
     }
 }
 

@@ -27,12 +27,13 @@ enum { HG_MOST_HEIGHT = 4, HG_MOST_WIDTH = 8 };
 typedef struct walk {
     int64_t channels, rows, columns;
     int64_t channel, row, column;       /* steps in the other side */
-    int64_t w_channel, w_row, w_column; /* and in the weights, of which `height` lie side by side */
+    int64_t w_channel, w_row, w_column; /* and in the weights */
+    int64_t w_height;                   /* from one of the tile's channels to the next, if they are not packed */
 } walk;
 
 /* `tail`: a last vector, of which only some lanes are there. */
-HG_INLINE void sum_tile(const int height, const int width, const bool tail, some_lanes some, const walk *by,
-                        const real *bias, const real *x, const real *w, real *y, int64_t y_channel)
+HG_INLINE void sum_tile(const int height, const int width, const bool tail, some_lanes some, const int64_t w_height,
+                        const walk *by, const real *bias, const real *x, const real *w, real *y, int64_t y_channel)
 {
     vec sum[HG_MOST_HEIGHT][HG_MOST_WIDTH];
     HG_UNROLL for (int o = 0; o < height; o++)
@@ -52,7 +53,7 @@ HG_INLINE void sum_tile(const int height, const int width, const bool tail, some
                 }
                 HG_UNROLL for (int o = 0; o < height; o++)
                     HG_UNROLL for (int v = 0; v < width; v++)
-                        sum[o][v] += w[o] * in[v];
+                        sum[o][v] += w[o * w_height] * in[v];
             }
     HG_UNROLL for (int o = 0; o < height; o++)
         HG_UNROLL for (int v = 0; v < width; v++)
@@ -66,32 +67,45 @@ typedef void tile_fn(const walk *by, const real *bias, const real *x, const real
 typedef void tail_fn(some_lanes some, const walk *by, const real *bias, const real *x, const real *w, real *y,
                      int64_t y_channel);
 
+/* The tile's weights lie side by side, or by->w_height apart. */
+enum { HG_PACKED, HG_APART, HG_WEIGHT_PLACES };
+
+#define TILE_OF(name, height, width, w_height)                                                                      \
+    static void name(const walk *by, const real *bias, const real *x, const real *w, real *y, int64_t y_channel)    \
+    {                                                                                                               \
+        sum_tile(height, width, false, first_lanes(0), w_height, by, bias, x, w, y, y_channel);                     \
+    }
+#define TAIL_OF(name, height, w_height)                                                                             \
+    static void name(some_lanes some, const walk *by, const real *bias, const real *x, const real *w, real *y,      \
+                     int64_t y_channel)                                                                             \
+    {                                                                                                               \
+        sum_tile(height, 1, true, some, w_height, by, bias, x, w, y, y_channel);                                    \
+    }
 #define TILE(height, width)                                                                                         \
-    static void tile_##height##x##width(const walk *by, const real *bias, const real *x, const real *w, real *y,    \
-                                        int64_t y_channel)                                                          \
-    {                                                                                                               \
-        sum_tile(height, width, false, first_lanes(0), by, bias, x, w, y, y_channel);                               \
-    }
+    TILE_OF(tile_##height##x##width, height, width, 1)                                                              \
+    TILE_OF(tile_apart_##height##x##width, height, width, by->w_height)
 #define TAIL(height)                                                                                                \
-    static void tail_of_##height(some_lanes some, const walk *by, const real *bias, const real *x, const real *w,   \
-                                 real *y, int64_t y_channel)                                                        \
-    {                                                                                                               \
-        sum_tile(height, 1, true, some, by, bias, x, w, y, y_channel);                                              \
-    }
+    TAIL_OF(tail_of_##height, height, 1)                                                                            \
+    TAIL_OF(tail_apart_of_##height, height, by->w_height)
 HG_TILES(TILE)
 HG_HEIGHTS(TAIL)
 #undef TILE
 #undef TAIL
+#undef TILE_OF
+#undef TAIL_OF
 
 /* By height and width; a height's table ends with NULL. */
-static tile_fn *const tiles[HG_MOST_HEIGHT + 1][HG_MOST_WIDTH + 2] = {
-#define TILE(height, width) [height][width] = tile_##height##x##width,
+static tile_fn *const tiles[HG_WEIGHT_PLACES][HG_MOST_HEIGHT + 1][HG_MOST_WIDTH + 2] = {
+#define TILE(height, width) [HG_PACKED][height][width] = tile_##height##x##width,
+    HG_TILES(TILE)
+#undef TILE
+#define TILE(height, width) [HG_APART][height][width] = tile_apart_##height##x##width,
     HG_TILES(TILE)
 #undef TILE
 };
 
-static tail_fn *const tails[HG_MOST_HEIGHT + 1] = {
-#define TAIL(height) [height] = tail_of_##height,
+static tail_fn *const tails[HG_WEIGHT_PLACES][HG_MOST_HEIGHT + 1] = {
+#define TAIL(height) [HG_PACKED][height] = tail_of_##height, [HG_APART][height] = tail_apart_of_##height,
     HG_HEIGHTS(TAIL)
 #undef TAIL
 };
@@ -99,7 +113,7 @@ static tail_fn *const tails[HG_MOST_HEIGHT + 1] = {
 static int most_width(int height)
 {
     int width = 1;
-    while (tiles[height][width + 1] != NULL)
+    while (tiles[HG_PACKED][height][width + 1] != NULL)
         width++;
     return width;
 }

@@ -6,8 +6,15 @@
 
 #include "kernel.h"
 
+#define MAP_KERNEL(name, setup, call)                                                                        \
+    MAP_LOOP(name, setup, call)                                                                              \
+    const hg_kernels OP(name) = { .elements = name##_elements };
+/* Also as a link of a chain. */
+#define CHAIN_KERNEL(name, setup, call)                                                                      \
+    MAP_LOOP(name, setup, call)                                                                              \
+    const hg_kernels OP(name) = { .elements = name##_elements, .chain = chain_elements };
 #define MAP_LOOP(name, setup, call)                                                                          \
-    static void name(const hg_tensor *t, int64_t begin, int64_t n, void *to, const void *const in[])         \
+    static void name##_elements(const hg_tensor *t, int64_t begin, int64_t n, void *to, const void *const in[]) \
     {                                                                                                        \
         real *y = to;                                                                                        \
         setup                                                                                                \
@@ -15,25 +22,6 @@
         (void)begin;                                                                                         \
         _Pragma("omp simd") for (int64_t i = 0; i < n; i++) y[i] = call;                                     \
     }
-#define MAP_KERNEL(name, setup, call)                                                                        \
-    MAP_LOOP(name##_elements, setup, call)                                                                   \
-    const hg_kernels OP(name) = { .elements = name##_elements };
-
-/* Also with arithmetic on c after it, whose result goes to memory alone. */
-#define CHAIN_KERNEL(name, setup, call)                                                                      \
-    MAP_LOOP(name##_elements, setup, call)                                                                   \
-    MAP_LOOP(name##_add, setup AND_C(name), (call) + c[i])                                                   \
-    MAP_LOOP(name##_sub, setup AND_C(name), (call) - c[i])                                                   \
-    MAP_LOOP(name##_sub_from, setup AND_C(name), c[i] - (call))                                              \
-    MAP_LOOP(name##_mul, setup AND_C(name), (call) * c[i])                                                   \
-    MAP_LOOP(name##_div, setup AND_C(name), (call) / c[i])                                                   \
-    MAP_LOOP(name##_div_into, setup AND_C(name), c[i] / (call))                                              \
-    static hg_elements_fn *const name##_then[] = {                                                           \
-        [HG_THEN_ADD] = name##_add, [HG_THEN_SUB] = name##_sub, [HG_THEN_SUB_FROM] = name##_sub_from,        \
-        [HG_THEN_MUL] = name##_mul, [HG_THEN_DIV] = name##_div, [HG_THEN_DIV_INTO] = name##_div_into,        \
-    };                                                                                                       \
-    const hg_kernels OP(name) = { .elements = name##_elements, .then = name##_then };
-#define AND_C(name) const real *c = in[name##_inputs];
 
 /* Of one, two, three inputs. */
 #define MAP1(name)                                                                                           \
@@ -51,12 +39,10 @@
     static inline __attribute__((always_inline)) real name##_of(real a, real b, real c)
 
 #define CHAIN1(name)                                                                                         \
-    enum { name##_inputs = 1 };                                                                              \
     static inline real name##_of(real x);                                                                    \
     CHAIN_KERNEL(name, const real *x = in[0];, name##_of(x[i]))                                              \
     static inline __attribute__((always_inline)) real name##_of(real x)
 #define CHAIN2(name)                                                                                         \
-    enum { name##_inputs = 2 };                                                                              \
     static inline real name##_of(real a, real b);                                                            \
     CHAIN_KERNEL(name, const real *a = in[0]; const real *b = in[1];, name##_of(a[i], b[i]))                 \
     static inline __attribute__((always_inline)) real name##_of(real a, real b)
@@ -68,7 +54,6 @@
                name##_of(x[i], number))                                                                      \
     static inline __attribute__((always_inline)) real name##_of(real x, real number)
 #define CHAIN1_NUMBER(name)                                                                                  \
-    enum { name##_inputs = 1 };                                                                              \
     static inline real name##_of(real x, real number);                                                       \
     CHAIN_KERNEL(name, const real *x = in[0]; const real number = (real)*(const double *)t->attr;,           \
                  name##_of(x[i], number))                                                                    \

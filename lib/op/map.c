@@ -2,6 +2,7 @@
 #ifndef HG_KERNELS
 #include "op.h"
 
+#include "map.h"
 #include "move.h"
 
 #include <float.h>
@@ -285,12 +286,100 @@ hg_tensor *hg_assign(hg_tensor *target, hg_tensor *value)
 #else
 
 #include "elementwise.h"
+#include "map.h"
+#include "move.h"
+#include "vector.h"
 #include "vector_math.h"
+
+/* ---- Chains: the value stays in registers --------------------------------------------------------------- */
+
+/* From a piece in which every row's number is the same. */
+typedef struct piece {
+    const hg_chain *chain;
+    const real     *in[HG_MOST_LINKS + 1]; /* of each link, after the value's; NULL: its number */
+    real            number[HG_MOST_LINKS];
+    real           *y;
+} piece;
+
+HG_INLINE void link_all(const int vectors, const enum hg_arithmetic arithmetic, vec r[], const vec c[])
+{
+    HG_UNROLL for (int v = 0; v < vectors; v++)
+        r[v] = arithmetic == HG_ADD        ? r[v] + c[v]
+               : arithmetic == HG_SUB      ? r[v] - c[v]
+               : arithmetic == HG_SUB_FROM ? c[v] - r[v]
+               : arithmetic == HG_MUL      ? r[v] * c[v]
+               : arithmetic == HG_DIV      ? r[v] / c[v]
+               : arithmetic == HG_DIV_INTO ? c[v] / r[v]
+                                           : r[v] * r[v];
+}
+
+HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int64_t from, const void *of)
+{
+    const piece *p = of;
+    const some_lanes some = first_lanes(tail ? n : 0);
+    vec r[HG_TOGETHER], c[HG_TOGETHER];
+    HG_UNROLL for (int v = 0; v < vectors; v++)
+        r[v] = tail ? load_some(p->in[0] + from, some) : load(p->in[0] + from + v * LANES);
+    for (int l = 0; l < p->chain->links; l++) {
+        const real *x = p->in[l + 1], number = p->number[l];
+        HG_UNROLL for (int v = 0; v < vectors; v++)
+            c[v] = x == NULL ? number - (vec){ 0 } : tail ? load_some(x + from, some) : load(x + from + v * LANES);
+        switch (p->chain->link[l].arithmetic) {
+        case HG_ADD:      link_all(vectors, HG_ADD, r, c); break;
+        case HG_SUB:      link_all(vectors, HG_SUB, r, c); break;
+        case HG_SUB_FROM: link_all(vectors, HG_SUB_FROM, r, c); break;
+        case HG_MUL:      link_all(vectors, HG_MUL, r, c); break;
+        case HG_DIV:      link_all(vectors, HG_DIV, r, c); break;
+        case HG_DIV_INTO: link_all(vectors, HG_DIV_INTO, r, c); break;
+        case HG_SQUARE:   link_all(vectors, HG_SQUARE, r, c); break;
+        }
+    }
+    HG_UNROLL for (int v = 0; v < vectors; v++)
+        if (tail)
+            store_some(p->y + from, r[v], some);
+        else
+            store(p->y + from + v * LANES, r[v]);
+}
+
+/* The links' operands at element `at`, and for how many elements they hold, of n. */
+static int64_t find_piece(piece *p, int64_t begin, int64_t at, int64_t n, const void *const in[])
+{
+    const hg_chain *chain = p->chain;
+    p->in[0] = (const real *)in[0] + at;
+    for (int l = 0; l < chain->links; l++) {
+        const hg_link *link = &chain->link[l];
+        const real *x = in[link->input];
+        const bool whole = link->input > 0 && link->run == 0;
+        p->in[l + 1] = whole ? x + at : NULL;
+        if (whole)
+            continue;
+        if (link->run == 0) {
+            p->number[l] = (real)link->number;
+            continue;
+        }
+        const int64_t row = (begin + at) / link->run;
+        p->number[l] = x[row];
+        n = hg_smaller(n, (row + 1) * link->run - begin - at);
+    }
+    return n;
+}
+
+static void chain_elements(const hg_tensor *t, int64_t begin, int64_t n, void *to, const void *const in[])
+{
+    piece p = { .chain = t->attr };
+    for (int64_t at = 0, length; at < n; at += length) {
+        length = find_piece(&p, begin, at, n - at, in);
+        p.y = (real *)to + at;
+        each_of_samples(length, chain_samples, &p);
+    }
+}
+
+/* ---- One by one ------------------------------------------------------------------------------------------ */
 
 CHAIN2(add) { return a + b; }
 CHAIN2(sub) { return a - b; }
 CHAIN2(mul) { return a * b; }
-MAP2(div) { return a / b; }
+CHAIN2(div) { return a / b; }
 /* Where one is NaN, so is a + b. */
 MAP2(minimum) { return a <= b ? a : a > b ? b : a + b; }
 MAP2(maximum) { return a >= b ? a : a < b ? b : a + b; }
@@ -298,14 +387,14 @@ MAP2(greater) { return a > b ? 1 : 0; }
 
 MAP1(neg) { return -x; }
 CHAIN1(square) { return x * x; }
-CHAIN1(sqrt) { return R(sqrt)(x); }
+MAP1(sqrt) { return R(sqrt)(x); }
 MAP1(exp) { return real_exp(x); }
 MAP1(log) { return real_log(x); }
 MAP1(abs) { return R(fabs)(x); }
 MAP1(sign) { return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x; }
 
 CHAIN1_NUMBER(scale) { return x * number; }
-MAP1_NUMBER(shift) { return x + number; }
+CHAIN1_NUMBER(shift) { return x + number; }
 MAP1_RANGE(clamp) { return at_most(high, at_least(low, x)); }
 
 MAP3(select) { return a != 0 ? b : c; }

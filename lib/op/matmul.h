@@ -67,7 +67,7 @@ void hg_blas_product_f64(int64_t rows, int64_t columns, int64_t k, const double 
 #define HG_BLAS_PRODUCT hg_blas_product_f64
 #endif
 
-/* Makes BLIS allocate what the calling thread will need. */
-void hg_blas_prepare(void);
+/* Makes BLIS allocate what the calling thread will need, and so many threads that multiply at the same time. */
+void hg_blas_prepare(int threads);
 
 #endif

@@ -147,7 +147,8 @@ enum { HG_FEW = 3 };
 typedef struct window {
     hg_places   rows, columns; /* of x */
     const real *x;             /* at its first place */
-    int64_t     row, samples;  /* steps in x, in elements */
+    int64_t     row, column;   /* steps in x, in elements */
+    int64_t     samples;
     int64_t     first_switch, switch_row;
     real       *y;             /* its maxima */
     integer    *s;             /* and their switches */
@@ -166,9 +167,9 @@ HG_INLINE void search_samples(const int vectors, const bool tail, int64_t n, int
     }
     for (int64_t row = 0; row < at->rows.last - at->rows.first; row++) {
         const int64_t across = at->columns.last - at->columns.first, known = row == 0;
-        const real *x = at->x + row * at->row + known * at->samples + from;
+        const real *x = at->x + row * at->row + known * at->column + from;
         int64_t k = at->first_switch + row * at->switch_row + known;
-        for (int64_t left = across - known; left > 0; left--, k++, x += at->samples)
+        for (int64_t left = across - known; left > 0; left--, k++, x += at->column)
             HG_UNROLL for (int v = 0; v < vectors; v++) {
                 const vec  here = tail ? load_some(x, some) : load(x + v * LANES);
                 const ivec better = ~(ivec)(here <= best[v]) & (ivec)(best[v] == best[v]);
@@ -206,27 +207,75 @@ static void search_one_by_one(const window *at)
     }
 }
 
+/* Windows [columns.first, columns.last) of a row of them; `row`: at the row's first window and its first place of x. */
+static void search_windows(const hg_pool *w, const window *row, int64_t first_switch, hg_places columns)
+{
+    window at = *row;
+    for (int64_t column = columns.first; column < columns.last; column++) {
+        at.columns = hg_window_at(w, 1, column);
+        at.x = row->x + at.columns.first * at.samples;
+        at.first_switch = first_switch + switch_of(w, 0, column, -w->pad[0], at.columns.first);
+        at.y = row->y + column * at.samples;
+        at.s = row->s + column * at.samples;
+        if (at.samples < HG_FEW)
+            search_one_by_one(&at);
+        else
+            each_of_samples(at.samples, search_samples, &at);
+    }
+}
+
+/* Of one sample, windows within the image: lanes are places of x, of which every stride-th begins a window. */
+static void search_within(const hg_pool *w, const window *row, int64_t first_switch, hg_places columns)
+{
+    enum { PLACES = 256 };
+    const int64_t stride = w->stride[1], most = (PLACES - 1) / stride + 1;
+    real    best[PLACES];
+    integer where[PLACES];
+    window at = *row;
+    at.column = 1;
+    at.columns = (hg_places){ 0, w->window[1] };
+    at.first_switch = first_switch;
+    at.y = best;
+    at.s = where;
+    for (int64_t q = columns.first, n; q < columns.last; q += n) {
+        n = hg_smaller(columns.last - q, most);
+        at.x = row->x + q * stride - w->pad[1];
+        each_of_samples((n - 1) * stride + 1, search_samples, &at);
+        for (int64_t i = 0; i < n; i++) {
+            row->y[q + i] = best[i * stride];
+            row->s[q + i] = where[i * stride];
+        }
+    }
+}
+
+static void search_row_of_one(const hg_pool *w, const window *row, int64_t first_switch, int64_t width)
+{
+    const int64_t before = hg_smaller((w->pad[1] + w->stride[1] - 1) / w->stride[1], width);
+    const int64_t room = w->size[1] + w->pad[1] - w->window[1]; /* the last window within begins there */
+    const int64_t end = room < 0 ? 0 : hg_smaller(room / w->stride[1] + 1, width);
+    const hg_places within = { before, end < before ? before : end };
+    search_windows(w, row, first_switch, (hg_places){ 0, within.first });
+    search_within(w, row, first_switch, within);
+    search_windows(w, row, first_switch, (hg_places){ within.last, width });
+}
+
 static void max_pool2d(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
     const hg_pool *w = t->attr;
     const int64_t *dim = t->input[0]->shape.dim, samples = dim[3];
     const int64_t height = hg_pooled(w, 0), width = hg_pooled(w, 1), rows = dim[0] * height;
-    window at = { .row = dim[2] * samples, .samples = samples, .switch_row = switch_row(w) };
+    window row = { .row = dim[2] * samples, .column = samples, .samples = samples, .switch_row = switch_row(w) };
     (void)scratch;
     for (int64_t i = hg_part_begin(rows, part, parts); i < hg_part_begin(rows, part + 1, parts); i++) {
-        at.rows = hg_window_at(w, 0, i % height);
-        const real *x = (const real *)in[0] + (i / height * dim[1] + at.rows.first) * at.row;
-        for (int64_t column = 0; column < width; column++) {
-            at.columns = hg_window_at(w, 1, column);
-            at.x = x + at.columns.first * samples;
-            at.first_switch = switch_of(w, i % height, column, at.rows.first, at.columns.first);
-            at.y = (real *)y + (i * width + column) * samples;
-            at.s = (integer *)at.y + rows * width * samples;
-            if (samples < HG_FEW)
-                search_one_by_one(&at);
-            else
-                each_of_samples(samples, search_samples, &at);
-        }
+        row.rows = hg_window_at(w, 0, i % height);
+        row.x = (const real *)in[0] + (i / height * dim[1] + row.rows.first) * row.row;
+        row.y = (real *)y + i * width * samples;
+        row.s = (integer *)row.y + rows * width * samples;
+        const int64_t first_switch = switch_of(w, i % height, 0, row.rows.first, -w->pad[1]);
+        if (samples == 1)
+            search_row_of_one(w, &row, first_switch, width);
+        else
+            search_windows(w, &row, first_switch, (hg_places){ 0, width });
     }
 }
 const hg_kernels OP(max_pool2d) = { .run = max_pool2d };
