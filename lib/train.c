@@ -346,9 +346,24 @@ static hg_status prepare_updates(hg_trainer *t, hg_plan *plan)
     return hg_updates_prepare(t->updates, plan, t->step);
 }
 
+hg_status hg_trainer_run(hg_trainer *t, hg_plan *plan, int64_t n, double *objective)
+{
+    double loss;
+    hg_status status = hg_run(plan);
+    if (status == HG_OK)
+        status = hg_plan_read(plan, t->parts.loss, &loss, 1);
+    if (status == HG_OK)
+        status = hg_plan_read(plan, t->parts.objective, objective, 1);
+    if (status != HG_OK)
+        return status;
+    t->loss += loss * (double)n;
+    t->objective += *objective * (double)n;
+    return HG_OK;
+}
+
 static hg_status run_step(hg_trainer *t, int64_t begin, int64_t n)
 {
-    double loss, objective;
+    double objective;
     hg_plan *plan = hg_batch_plan(&t->plans, n);
     if (plan == NULL)
         return hg_trainer_fail_by_graph(t);
@@ -357,17 +372,11 @@ static hg_status run_step(hg_trainer *t, int64_t begin, int64_t n)
     if (status == HG_OK)
         status = prepare_updates(t, plan);
     if (status == HG_OK)
-        status = hg_run(plan);
-    if (status == HG_OK)
-        status = hg_plan_read(plan, t->parts.loss, &loss, 1);
-    if (status == HG_OK)
-        status = hg_plan_read(plan, t->parts.objective, &objective, 1);
+        status = hg_trainer_run(t, plan, n, &objective);
     if (status != HG_OK)
         return hg_model_fail(t->model, status, "training step %lld: %s", (long long)t->step, hg_status_text(status));
     if (!isfinite(objective))
         return diverge(t, "the loss", objective);
-    t->loss += loss * (double)n;
-    t->objective += objective * (double)n;
     return HG_OK;
 }
 

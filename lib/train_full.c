@@ -36,22 +36,14 @@ static hg_status add_gradients(hg_trainer *t, hg_plan *plan, double weight, doub
 
 static hg_status add_part(hg_trainer *t, int64_t begin, int64_t n, double gradient[])
 {
-    double loss, objective;
+    double objective;
     hg_plan *plan = hg_batch_plan(&t->plans, n);
     if (plan == NULL)
         return hg_graph_status(t->graph);
     hg_status status = hg_trainer_write_batch(t, plan, begin, n);
     if (status == HG_OK)
-        status = hg_run(plan);
-    if (status == HG_OK)
-        status = hg_plan_read(plan, t->parts.loss, &loss, 1);
-    if (status == HG_OK)
-        status = hg_plan_read(plan, t->parts.objective, &objective, 1);
-    if (status != HG_OK)
-        return status;
-    t->loss += loss * (double)n;
-    t->objective += objective * (double)n;
-    return add_gradients(t, plan, (double)n / (double)t->samples, gradient);
+        status = hg_trainer_run(t, plan, n, &objective);
+    return status == HG_OK ? add_gradients(t, plan, (double)n / (double)t->samples, gradient) : status;
 }
 
 static hg_status evaluate(void *context, double x[], double *value, double gradient[])

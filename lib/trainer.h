@@ -45,6 +45,8 @@ typedef struct hg_trainer {
 hg_status hg_trainer_fail_by_graph(hg_trainer *t);
 /* Tells a run its samples, order[begin ... begin + n - 1], and the step. */
 hg_status hg_trainer_write_batch(hg_trainer *t, hg_plan *plan, int64_t begin, int64_t n);
+/* Runs a plan for n samples, and adds its loss and objective to the sums. */
+hg_status hg_trainer_run(hg_trainer *t, hg_plan *plan, int64_t n, double *objective);
 /* The size of the part of the data that begins there. */
 int64_t hg_trainer_part(const hg_trainer *t, int64_t begin);
 /* After each part of the data: `done` samples of an epoch or evaluation, the last n of them new. */

@@ -1,12 +1,22 @@
-/* Counting allocations: the program's own allocator stands before the C library's. For one source of a program. */
+/* Counting the allocations of a whole program, whose own allocator stands before the C library's. For one source of a
+   program. */
 #ifndef HG_TESTS_ALLOCATIONS_H
 #define HG_TESTS_ALLOCATIONS_H
 
 #include <stdlib.h>
 
+/* A sanitizer's allocator has to be the only one. gcc tells of it by a macro, clang by a feature. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 static _Atomic long allocations;
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__GLIBC__) && !defined(SANITIZED)
 #define COUNTS_ALLOCATIONS 1
 /* By shared libraries too, whatever is hidden by default. */
 #define SEEN __attribute__((visibility("default")))
