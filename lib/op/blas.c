@@ -27,7 +27,12 @@ __attribute__((constructor)) static void choose_kernels(void)
 }
 #endif
 
-const char *hg_blas_kernels(void) { return bli_arch_string(bli_arch_query_id()); }
+/* BLIS aborts where BLIS_ARCH_TYPE is set and asked about before it has begun. */
+const char *hg_blas_kernels(void)
+{
+    bli_init();
+    return bli_arch_string(bli_arch_query_id());
+}
 
 static rntm_t one_thread(void)
 {
