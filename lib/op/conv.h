@@ -70,9 +70,6 @@ static inline hg_span hg_conv_span(const hg_conv *c, int axis, int64_t k)
     return (hg_span){ from < last ? from : last, last };
 }
 
-/* n things in pieces of at most `most`: how many pieces. hg_part_begin cuts them nearly evenly. */
-static inline int hg_pieces(int64_t n, int64_t most) { return (int)((n + most - 1) / most); }
-
 /* ---- How conv2d and conv_transpose2d are cut ------------------------------------------------------------- */
 
 /* Channels of the result that are computed together at most; a bundle lies within a group. */

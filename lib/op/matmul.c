@@ -1,5 +1,6 @@
-/* matmul: the product of two matrices, each perhaps transposed, by kernels of our own or, if large, by BLIS, single-threaded
-   on the rows or columns of a part: cutting there changes no element's arithmetic (BLIS: its small-matrix path is off). */
+/* matmul: the product of two matrices, each perhaps transposed, by kernels of our own or, if it is large and the processor's
+   vectors are short, by BLIS, single-threaded on the rows or columns of a part: cutting there changes no element's arithmetic
+   (BLIS: its small-matrix path is off). */
 #ifndef HG_KERNELS
 #include "op.h"
 
@@ -62,11 +63,10 @@ static double matmul_flops(const hg_tensor *t)
     return 2.0 * (double)hg_elements(t) * (double)t->input[0]->shape.dim[!attr->transpose_a];
 }
 
-/* Room for a panel of b for each part. */
 static size_t matmul_scratch(const hg_tensor *t, int parts)
 {
-    const hg_matmul_attr *attr = t->attr;
-    return attr->transpose_b && hg_matmul_is_own(t) ? (size_t)parts * HG_PANEL_BYTES : 0;
+    const hg_matmul_room room = hg_matmul_room_of(t);
+    return (size_t)(parts * (room.left + room.right)) * hg_dtype_size(t->dtype);
 }
 
 const hg_op hg_matmul_op = { .name = "matmul", .min_inputs = 2, .max_inputs = 2,
@@ -91,51 +91,6 @@ hg_tensor *hg_matmul(hg_tensor *a, hg_tensor *b)
 }
 #else
 #include "product.h"
-
-/* ---- Panels of b ------------------------------------------------------------------------------------------- */
-
-/* LANES columns of b, of which `columns` are there, side by side. */
-static void pack_columns(const product *p, int64_t columns, real *to)
-{
-    for (int64_t k = 0; k < p->k; k += LANES) {
-        const int64_t left = hg_smaller(p->k - k, LANES);
-        const some_lanes some = first_lanes(left);
-        vec v[LANES];
-        for (int i = 0; i < LANES; i++)
-            v[i] = i >= columns ? (vec){ 0 }
-                   : left == LANES ? load(p->b + i * p->b_column + k) : load_some(p->b + i * p->b_column + k, some);
-        transpose(v);
-        for (int i = 0; i < left; i++)
-            store(to + (k + i) * PRODUCT_PANEL, v[i]);
-    }
-}
-
-static void pack_panel(const product *p, int64_t columns, real *packed)
-{
-    product from = *p;
-    for (int64_t i = 0; i < columns; i += LANES, from.b += LANES * p->b_column)
-        pack_columns(&from, columns - i, packed + i);
-}
-
-/* packed: room for a panel, if b's columns are not next to each other; then its rows are. */
-static void product_of_matrices(const product *all, real *packed)
-{
-    for (int64_t j = 0; j < all->columns; j += PRODUCT_PANEL)
-        for (int64_t k = 0; k < all->k || k == 0; k += HG_PANEL_DEPTH) {
-            const int64_t columns = hg_smaller(all->columns - j, PRODUCT_PANEL);
-            product p = *all;
-            p.k = hg_smaller(all->k - k, HG_PANEL_DEPTH);
-            p.a += k * all->a_column;
-            p.b += k * all->b_row + j * all->b_column;
-            p.c += j;
-            if (all->b_column != 1) {
-                pack_panel(&p, columns, packed);
-                p.b = packed;
-                p.b_row = PRODUCT_PANEL;
-            }
-            product_panel(&p, columns, k > 0);
-        }
-}
 
 /* ---- A matrix times a vector ------------------------------------------------------------------------------- */
 
@@ -165,22 +120,31 @@ static void dot_rows(const product *p)
 }
 
 /* Columns of a, which are contiguous: the transpose times b, with c for a row. */
-static void combine_columns(const product *p, real *packed)
+static void combine_columns(const product *p)
 {
     const product turned = { .rows = 1, .columns = p->rows, .k = p->k, .a = p->b, .a_column = p->b_row, .b = p->a,
-                             .b_row = p->a_column, .b_column = 1, .c = p->c };
-    product_of_matrices(&turned, packed);
+                             .b_row = p->a_column, .b_column = 1, .c = p->c, .packed_b = p->packed_b };
+    product_of_matrices(&turned);
 }
 
 /* `of_vector`: b is one column, whose elements are next to each other. */
-static void own_product(const product *p, bool of_vector, real *packed)
+static void own_product(const product *p, bool of_vector)
 {
     if (!of_vector)
-        product_of_matrices(p, packed);
+        product_of_matrices(p);
     else if (p->a_column == 1)
         dot_rows(p);
     else
-        combine_columns(p, packed);
+        combine_columns(p);
+}
+
+/* Ours keep up with vectors of 32 bytes and more; below that, where the left factor stays in the second-level cache. The
+   same for all parts. */
+static bool is_own(const hg_tensor *t)
+{
+    enum { FEW_COLUMNS = 32, SMALL_BYTES = 1 << 18 };
+    return HG_VECTOR_BYTES >= 32 || t->shape.dim[1] <= FEW_COLUMNS ||
+           hg_elements(t->input[0]) * (int64_t)sizeof(real) <= SMALL_BYTES;
 }
 
 /* ---- The op ---------------------------------------------------------------------------------------------- */
@@ -190,6 +154,7 @@ static void matmul(const hg_tensor *t, void *y, const void *const in[], void *sc
     const hg_matmul_attr *attr = t->attr;
     const int64_t n = t->shape.dim[1], a_columns = t->input[0]->shape.dim[1], b_columns = t->input[1]->shape.dim[1];
     const hg_cut cut = hg_matmul_cut(t, part, parts);
+    const hg_matmul_room room = hg_matmul_room_of(t);
     product p = { .rows = cut.rows ? cut.to - cut.from : t->shape.dim[0], .columns = cut.rows ? n : cut.to - cut.from,
                   .k = t->input[0]->shape.dim[!attr->transpose_a],
                   .a_row = attr->transpose_a ? 1 : a_columns, .a_column = attr->transpose_a ? a_columns : 1,
@@ -197,10 +162,12 @@ static void matmul(const hg_tensor *t, void *y, const void *const in[], void *sc
     p.a = (const real *)in[0] + (cut.rows ? cut.from * p.a_row : 0);
     p.b = (const real *)in[1] + (cut.rows ? 0 : cut.from * p.b_column);
     p.c = (real *)y + (cut.rows ? cut.from * n : cut.from);
+    p.packed_a = (real *)scratch + part * (room.left + room.right);
+    p.packed_b = p.packed_a + room.left;
     if (p.rows <= 0 || p.columns <= 0)
         return;
-    if (hg_matmul_is_own(t))
-        own_product(&p, n == 1, scratch == NULL ? NULL : (real *)((char *)scratch + (size_t)part * HG_PANEL_BYTES));
+    if (is_own(t))
+        own_product(&p, n == 1);
     else
         HG_BLAS_PRODUCT(p.rows, p.columns, p.k, p.a, p.a_row, p.a_column, p.b, p.b_row, p.b_column, p.c, p.c_row);
 }

@@ -5,6 +5,7 @@
 #include <hourglass/op.h>
 
 #include "../tensor.h"
+#include "move.h"
 
 typedef struct hg_matmul_attr {
     bool transpose_a, transpose_b; /* the input is stored transposed */
@@ -39,21 +40,23 @@ static inline hg_cut hg_matmul_cut(const hg_tensor *t, int part, int parts)
     return (hg_cut){ rows, hg_matmul_cut_at(length, part, parts), hg_matmul_cut_at(length, part + 1, parts) };
 }
 
-/* Own kernels go through all of a for every panel of c's columns and pack nothing that is contiguous; BLIS keeps the
-   products with many columns and a large a. */
-enum { HG_PANEL_DEPTH = 192, HG_PANEL_VECTORS = 2, HG_VECTOR_MOST = 64 };
-enum { HG_PANEL_BYTES = HG_PANEL_DEPTH * HG_PANEL_VECTORS * HG_VECTOR_MOST }; /* in the first-level cache */
+/* Own products go through b in slices of so many rows and columns, which stay in the second-level cache, packed in panels;
+   and through a in blocks of so many tiles, of so many rows at most. */
+enum { HG_PRODUCT_DEPTH = 256, HG_PRODUCT_COLUMNS = 1024, HG_PRODUCT_TILES = 8, HG_TILE_MOST = 14 };
+enum { HG_PANEL_MOST = 32 }; /* a panel's columns */
 
-static inline bool hg_matmul_is_own(const hg_tensor *t)
+/* A part's share of the scratch, in elements: a block of a, then a slice of b. */
+typedef struct hg_matmul_room {
+    int64_t left, right;
+} hg_matmul_room;
+
+static inline hg_matmul_room hg_matmul_room_of(const hg_tensor *t)
 {
-    static const struct {
-        int64_t columns, a_bytes;
-    } most[] = { { 32, INT64_MAX }, { 256, 4 << 20 }, { INT64_MAX, 1 << 18 } };
-    const int64_t a_bytes = hg_elements(t->input[0]) * (int64_t)hg_dtype_size(t->dtype);
-    for (size_t i = 0; i < sizeof most / sizeof *most; i++)
-        if (t->shape.dim[1] <= most[i].columns && a_bytes <= most[i].a_bytes)
-            return true;
-    return false;
+    const hg_matmul_attr *attr = t->attr;
+    const int64_t depth = hg_smaller(t->input[0]->shape.dim[!attr->transpose_a], HG_PRODUCT_DEPTH);
+    const int64_t rows = hg_smaller(t->shape.dim[0], HG_PRODUCT_TILES * HG_TILE_MOST);
+    const int64_t columns = hg_smaller(t->shape.dim[1], HG_PRODUCT_COLUMNS);
+    return (hg_matmul_room){ depth * rows, depth * hg_pieces(columns, HG_PANEL_MOST) * HG_PANEL_MOST };
 }
 
 /* c (rows x columns, c_row apart) = a b, on the calling thread alone. */

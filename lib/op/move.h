@@ -10,6 +10,9 @@ static inline int64_t hg_part_begin(int64_t n, int part, int parts)
     return n / parts * part + n % parts * part / parts;
 }
 
+/* n things in pieces of at most `most`: how many pieces. hg_part_begin cuts them nearly evenly. */
+static inline int hg_pieces(int64_t n, int64_t most) { return (int)((n + most - 1) / most); }
+
 static inline int64_t hg_smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #ifndef HG_KERNELS
