@@ -268,16 +268,23 @@ typedef struct recipe {
 
 enum { MOST_OPS_AGAIN = 6 };
 
-static bool reads_elementwise(const hg_node *n) { return n->t.op->flags & (HG_MAP | HG_REDUCE); }
+/* Whether a reader can read a copy of what an input stands for. A sum goes by its input's shape, which the root of a view does
+   not have. */
+static bool can_read_copy(const hg_node *reader, int input)
+{
+    const hg_node *n = hg_node_input(reader, input);
+    return reader->t.op->flags & HG_MAP || (reader->t.op->flags & HG_REDUCE && n->root == n);
+}
 
+/* Those of a view read its root. */
 static void note_readers(const hg_node *draft, size_t drafts, recipe *recipes)
 {
     for (size_t i = 0; i < drafts; i++) {
         recipes[i].kept |= draft[i].output;
-        for (int j = 0; j < draft[i].t.inputs; j++) {
+        for (int j = 0; draft[i].root == &draft[i] && j < draft[i].t.inputs; j++) {
             recipe *input = &recipes[hg_node_input_root(&draft[i], j)->t.id];
             input->readers++;
-            input->kept |= !reads_elementwise(&draft[i]);
+            input->kept |= !can_read_copy(&draft[i], j);
         }
     }
 }
@@ -309,7 +316,7 @@ static hg_node *copied_input(const hg_plan *plan, const recipe *recipes, const h
     const recipe *r = &recipes[n->t.id];
     const bool cheap = n->t.op->flags & HG_CHEAP && !n->output;
     const bool light = n->t.op->flags & HG_LIGHT && !r->kept && r->ops > 0 && r->readers > 1;
-    return !plan->options.no_fusion && reads_elementwise(reader) && (cheap || light) ? n : NULL;
+    return !plan->options.no_fusion && can_read_copy(reader, input) && (cheap || light) ? n : NULL;
 }
 
 /* Whether a copy's input is copied along. */
