@@ -133,19 +133,13 @@ void hg_prove_penalties(hg_prover *p)
 
 enum { MOST_DIRECTIONS = 4096, DRAWS = 40 };
 
-static hg_tensor *sum_of_squares(const hg_jacobian *jacobian)
-{
-    hg_tensor *squares = hg_square(jacobian->entries);
-    return hg_sum(jacobian->weights == NULL ? squares : hg_mul(jacobian->weights, squares), HG_ALL_AXES);
-}
-
 static void compare_with_closed_form(hg_prover *p, hg_tensor *code, hg_tensor *x, hg_tensor *exact)
 {
     double values[2];
     hg_jacobian closed;
     if (!hg_jacobian_closed(code, x, &closed))
         return;
-    hg_tensor *output[] = { sum_of_squares(&closed), exact };
+    hg_tensor *output[] = { hg_jacobian_square(&closed), exact };
     if (!hg_prover_run(p, 1, 2, output, (double *[]){ &values[0], &values[1] }))
         return;
     double difference = fabs(values[1] - values[0]) / fmax(fabs(values[0]), 1e-300);
@@ -167,7 +161,7 @@ static hg_tensor *estimate_of(hg_prover *p, hg_tensor *code, hg_tensor *x, int p
     hg_scope_pop(p->graph);
     if (!hg_jacobian_along(code, x, directions, samples, &jacobian))
         return NULL;
-    return hg_scale(sum_of_squares(&jacobian), 1.0 / (double)samples);
+    return hg_scale(hg_jacobian_square(&jacobian), 1.0 / (double)samples);
 }
 
 /* The mean of many draws, within five standard errors. */
@@ -201,10 +195,10 @@ static void prove_contraction(hg_prover *p, int penalty, int64_t samples)
     if (!hg_jacobian_along(code, x, hg_unit_directions(code), r, &jacobian))
         hg_prover_good(p);
     else if (samples == 0)
-        compare_with_closed_form(p, code, x, sum_of_squares(&jacobian));
+        compare_with_closed_form(p, code, x, hg_jacobian_square(&jacobian));
     else {
         hg_tensor *step, *estimate = estimate_of(p, code, x, penalty, samples, &step);
-        compare_with_estimate(p, estimate, step, sum_of_squares(&jacobian));
+        compare_with_estimate(p, estimate, step, hg_jacobian_square(&jacobian));
     }
 }
 

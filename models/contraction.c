@@ -29,20 +29,20 @@ static hg_tensor *product_under(hg_tensor *t, const hg_tensor *x, hg_tensor_map 
     return product;
 }
 
-/* Whether t is x, perhaps under another shape. */
-static bool is_view(const hg_tensor *t, const hg_tensor *x)
+/* What t shows under another shape. */
+static hg_tensor *without_reshape(hg_tensor *t)
 {
-    while (t != x && strcmp(hg_tensor_op(t)->name, "reshape") == 0)
+    while (t != NULL && strcmp(hg_tensor_op(t)->name, "reshape") == 0)
         t = hg_tensor_input(t, 0);
-    return t == x;
+    return t;
 }
 
+/* The product of a matrix that x has no part in, and what x has, of which the code is an elementwise function. */
 static hg_tensor *find_product(hg_tensor *code, const hg_tensor *x)
 {
     hg_tensor_map map = { 0 };
     hg_tensor *product = product_under(code, x, &map);
-    if (product != NULL
-        && (hg_depends_on(hg_tensor_input(product, 0), x, &map) || !is_view(hg_tensor_input(product, 1), x)))
+    if (product != NULL && hg_depends_on(hg_tensor_input(product, 0), x, &map))
         product = NULL;
     hg_map_clear(&map);
     return product;
@@ -53,12 +53,20 @@ static hg_tensor *ones_like(hg_tensor *t)
     return hg_expand_like(hg_scalar(hg_tensor_graph(t), 1), t, HG_ALL_AXES);
 }
 
+/* The derivative of each number in the code by the one in the product that it is a function of. */
+static hg_tensor *slope_of(hg_tensor *code, hg_tensor *product)
+{
+    hg_tensor *slope;
+    return hg_vjp(code, ones_like(code), 1, &product, &slope) == HG_OK ? slope : NULL;
+}
+
 bool hg_jacobian_closed(hg_tensor *code, hg_tensor *x, hg_jacobian *jacobian)
 {
-    hg_tensor *product = find_product(code, x), *slope;
-    if (product == NULL || hg_vjp(code, ones_like(code), 1, &product, &slope) != HG_OK)
+    hg_tensor *product = find_product(code, x);
+    if (product == NULL || without_reshape(hg_matmul_factor(product, 1)) != without_reshape(x))
         return false;
-    hg_tensor *norm = hg_sum(hg_square(hg_tensor_input(product, 0)), HG_AXIS(1));
+    hg_tensor *slope = slope_of(code, product);
+    hg_tensor *norm = hg_sum(hg_square(hg_matmul_factor(product, 0)), HG_AXIS(1));
     *jacobian = (hg_jacobian){ .entries = slope, .weights = hg_expand_like(norm, slope, HG_AXIS(1)) };
     return jacobian->weights != NULL;
 }
@@ -178,15 +186,80 @@ bool hg_code_mixes_samples(hg_tensor *code, hg_tensor *x)
     return !apart;
 }
 
+/* The matrix whose rows the gradient combines, at every sample and for every direction; NULL: there is none. */
+static hg_tensor *common_rows(widening *w, hg_tensor *gradient, hg_tensor *x)
+{
+    hg_tensor *left = hg_matmul_factor(gradient, 0);
+    hg_tensor_map of_x = { 0 };
+    bool common = left != NULL && !hg_depends_on(left, w->of, &w->depends) && !hg_depends_on(left, x, &of_x);
+    hg_map_clear(&of_x);
+    return common ? hg_transpose(left) : NULL;
+}
+
 bool hg_jacobian_along(hg_tensor *code, hg_tensor *x, hg_tensor *directions, int64_t k, hg_jacobian *jacobian)
 {
     widening w = { .by = directions, .k = k };
     hg_tensor *gradient = directions == NULL ? NULL : narrow_gradient(code, x, &w.of);
-    *jacobian = (hg_jacobian){ .entries = gradient == NULL ? NULL : widen(&w, gradient) };
+    hg_tensor *product = without_reshape(gradient);
+    *jacobian = (hg_jacobian){ .rows = product == NULL ? NULL : common_rows(&w, product, x) };
+    if (jacobian->rows != NULL)
+        gradient = hg_matmul_factor(product, 1);
+    jacobian->entries = gradient == NULL ? NULL : widen(&w, gradient);
     hg_map_clear(&w.depends);
     hg_map_clear(&w.wide);
     return jacobian->entries != NULL;
 }
+
+/* ---- The square of a Jacobian ------------------------------------------------------------------------------ */
+
+static hg_tensor *gram(hg_tensor *matrix) { return hg_matmul(matrix, hg_transpose(matrix)); }
+
+/* S = M Mt and G = W Wt: d<G, S> = 2 <S W, dW> + 2 <G M, dM>. */
+static void combined_square_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[])
+{
+    hg_tensor *rows = hg_tensor_input(t, 1), *entries = hg_tensor_input(t, 2), *twice = hg_scale(g, 2);
+    if (wanted[1])
+        d[1] = hg_mul(twice, hg_matmul(gram(entries), rows));
+    if (wanted[2])
+        d[2] = hg_mul(twice, hg_matmul(gram(rows), entries));
+}
+
+static bool combined_square_infer(hg_tensor *t)
+{
+    return hg_set_result(t, hg_tensor_dtype(hg_tensor_input(t, 0)), HG_SCALAR);
+}
+
+/* Its first input, as a function of the matrices W and M. No factor gets into the products of this gradient: S is one of a matrix
+   with itself, and the same as the value's. */
+static const hg_op combined_square_op = { .name = "combined_square", .min_inputs = 3, .max_inputs = 3, .flags = HG_VIEW,
+                                          .infer = combined_square_infer, .vjp = combined_square_vjp };
+
+/* |Wt M|^2 = <W Wt, M Mt>, without Wt M. */
+static hg_tensor *combined_square(hg_tensor *rows, hg_tensor *entries)
+{
+    hg_tensor *value = hg_sum(hg_mul(gram(rows), gram(entries)), HG_ALL_AXES);
+    return hg_apply(&combined_square_op, 3, (hg_tensor *[]){ value, rows, entries }, NULL);
+}
+
+/* Whether G M, M Mt, G and (M Mt) W take fewer multiply-adds than Wt M and its two gradients. */
+static bool gram_pays(const hg_tensor *rows, const hg_tensor *entries)
+{
+    enum { USUAL_BATCH = 128 };
+    const double h = (double)hg_tensor_shape(rows)->dim[0], d = (double)hg_tensor_shape(rows)->dim[1];
+    const double columns = (double)(hg_tensor_shape(entries)->dim[1] / HG_BATCH) * USUAL_BATCH;
+    return 2 * h * (columns + d) < 3 * d * columns;
+}
+
+hg_tensor *hg_jacobian_square(const hg_jacobian *jacobian)
+{
+    hg_tensor *entries = jacobian->entries, *rows = jacobian->rows;
+    if (rows != NULL && entries != NULL && gram_pays(rows, entries))
+        return combined_square(rows, entries);
+    hg_tensor *squares = hg_square(rows == NULL ? entries : hg_matmul(hg_transpose(rows), entries));
+    return hg_sum(jacobian->weights == NULL ? squares : hg_mul(jacobian->weights, squares), HG_ALL_AXES);
+}
+
+/* ---- Directions -------------------------------------------------------------------------------------------- */
 
 static hg_shape wide_shape(const hg_tensor *code, int64_t k)
 {
@@ -202,6 +275,30 @@ hg_tensor *hg_unit_directions(hg_tensor *code)
     int64_t r = hg_shape_count(&sample, 1);
     hg_tensor *matrix = hg_identity_matrix(hg_tensor_graph(code), r);
     return hg_reshape(hg_expand(matrix, HG_SHAPE(r, r, HG_BATCH), HG_AXIS(2)), wide_shape(code, r));
+}
+
+/* The gradients of the code by the right side of W h that it is a function of: the rows of W, times the slopes. */
+static hg_tensor *directions_before(hg_tensor *code, hg_tensor *product)
+{
+    hg_tensor *slope = slope_of(code, product), *columns = hg_transpose(hg_matmul_factor(product, 0));
+    if (slope == NULL || columns == NULL)
+        return NULL;
+    const int64_t m = hg_tensor_shape(columns)->dim[0], r = hg_tensor_shape(columns)->dim[1];
+    const hg_shape apart = HG_SHAPE(m, r, HG_BATCH), wide = HG_SHAPE(m, r * HG_BATCH);
+    return hg_mul(hg_reshape(hg_expand(columns, apart, HG_AXIS(2)), wide),
+                  hg_reshape(hg_expand(slope, apart, HG_AXIS(0)), wide));
+}
+
+bool hg_jacobian_exact(hg_tensor *code, hg_tensor *x, hg_jacobian *jacobian)
+{
+    hg_shape sample = hg_sample_shape(code);
+    int64_t r = hg_shape_count(&sample, 1);
+    hg_tensor *product = find_product(code, x);
+    if (hg_jacobian_closed(code, x, jacobian))
+        return true;
+    if (product == NULL)
+        return hg_jacobian_along(code, x, hg_unit_directions(code), r, jacobian);
+    return hg_jacobian_along(hg_matmul_factor(product, 1), x, directions_before(code, product), r, jacobian);
 }
 
 /* Entries of +-1 by equal chances, so that the expectation of v v' is the identity. */

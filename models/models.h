@@ -97,16 +97,21 @@ hg_tensor *hg_identity_matrix(hg_graph *graph, int64_t n);
 
 /* ---- The Jacobian of a code by its input ------------------------------------------------------------------ */
 
-/* Tensors whose squares, times the weights if there are any, add up to the Jacobian's. */
+/* Tensors whose squares, times the weights if there are any, add up to the Jacobian's. With `rows`, which is a matrix, the
+   entries are coefficients instead: each column of rows' entries is a gradient. */
 typedef struct hg_jacobian {
-    hg_tensor *entries, *weights;
+    hg_tensor *entries, *weights, *rows;
 } hg_jacobian;
+/* Of any code. */
+bool hg_jacobian_exact(hg_tensor *code, hg_tensor *x, hg_jacobian *jacobian);
 /* Of a code that is an elementwise function of W x: slopes, and the squared lengths of W's rows. False for any other. */
 bool hg_jacobian_closed(hg_tensor *code, hg_tensor *x, hg_jacobian *jacobian);
-/* Of any code: the gradients along k directions, which are of the code's shape with k B columns. */
+/* The gradients of any code along k directions, which are of the code's shape with k B columns. */
 bool       hg_jacobian_along(hg_tensor *code, hg_tensor *x, hg_tensor *directions, int64_t k, hg_jacobian *jacobian);
 hg_tensor *hg_unit_directions(hg_tensor *code); /* k = r: the gradient of each number in the code */
 hg_tensor *hg_random_directions(hg_tensor *code, hg_tensor *step, int64_t k);
+/* The squares' sum. */
+hg_tensor *hg_jacobian_square(const hg_jacobian *jacobian);
 /* Whether a sample's code depends on the other samples of its batch. */
 bool hg_code_mixes_samples(hg_tensor *code, hg_tensor *x);
 

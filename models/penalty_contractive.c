@@ -6,37 +6,28 @@ typedef struct point {
     hg_tensor *code, *x;
 } point;
 
-/* How the Jacobians of one penalty are taken, the same for all of them. */
+/* How the Jacobians of one penalty are taken, the same for all of them: along random directions, or none: exactly. */
 typedef struct manner {
-    hg_tensor *directions; /* NULL: closed form */
+    hg_tensor *directions;
     int64_t    count;
-    double     share; /* of a direction in the sum */
 } manner;
 
 static manner choose(const hg_parts *parts, point at, int64_t samples)
 {
-    hg_jacobian jacobian;
-    if (samples > 0)
-        return (manner){ hg_random_directions(at.code, parts->step, samples), samples, 1.0 / (double)samples };
-    if (hg_jacobian_closed(at.code, at.x, &jacobian))
-        return (manner){ .share = 1 };
-    hg_shape sample = hg_sample_shape(at.code);
-    return (manner){ hg_unit_directions(at.code), hg_shape_count(&sample, 1), 1 };
+    return (manner){ samples > 0 ? hg_random_directions(at.code, parts->step, samples) : NULL, samples };
 }
 
 static bool take(const manner *m, point at, hg_jacobian *jacobian)
 {
-    return m->count == 0 ? hg_jacobian_closed(at.code, at.x, jacobian)
+    return m->count == 0 ? hg_jacobian_exact(at.code, at.x, jacobian)
                          : hg_jacobian_along(at.code, at.x, m->directions, m->count, jacobian);
 }
 
-/* The entries' squares, weighted and summed, as a mean over the batch. */
+/* As a mean over the batch and the directions. */
 static hg_tensor *square(const manner *m, const hg_jacobian *jacobian, hg_tensor *x)
 {
-    hg_tensor *squares = hg_square(jacobian->entries);
-    if (jacobian->weights != NULL)
-        squares = hg_mul(jacobian->weights, squares);
-    return hg_scale(hg_div(hg_sum(squares, HG_ALL_AXES), hg_count(x, hg_last_axis(x))), m->share);
+    hg_tensor *mean = hg_div(hg_jacobian_square(jacobian), hg_count(x, hg_last_axis(x)));
+    return m->count == 0 ? mean : hg_scale(mean, 1.0 / (double)m->count);
 }
 
 static hg_tensor *contractive(hg_parts *parts, const void *attributes)

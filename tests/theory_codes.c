@@ -1,6 +1,10 @@
 /* T8 of any encoder, its change nearby (T19), and codes that are distributions (T18). */
 #include "theory.h"
 
+#include <hourglass/op.h>
+
+#include <stdio.h>
+
 /* ---- T8: any encoder -------------------------------------------------------------------------------------- */
 
 /* x passed through moves that no closed form sees through. */
@@ -19,11 +23,12 @@ static const hg_autoencoder
     disguised_higher = { .name = "disguised, higher", .input = { D },
                          .encoder = { HG_DENSE(R, .act = hg_sigmoid), HG_CUSTOM(disguise) }, .decoder = { HG_DENSE(D) },
                          .penalties = { HG_CONTRACTIVE_HIGHER(0.7, .deviation = 0.3) } },
-    two_layers = { .name = "two layers", .input = { D }, .encoder = { HG_DENSE(3, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid) },
-                   .decoder = { HG_DENSE(D) }, .penalties = { HG_CONTRACTIVE(0.7) } },
     estimated = { .name = "estimated", .input = { D },
                   .encoder = { HG_DENSE(3, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid) }, .decoder = { HG_DENSE(D) },
-                  .penalties = { HG_CONTRACTIVE(0.7, .samples = 3) } };
+                  .penalties = { HG_CONTRACTIVE(0.7, .samples = 3) } },
+    exact = { .name = "exact", .input = { D },
+              .encoder = { HG_DENSE(3, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid) }, .decoder = { HG_DENSE(D) },
+              .penalties = { HG_CONTRACTIVE(0.7) } };
 
 static const double *inputs(void)
 {
@@ -32,25 +37,47 @@ static const double *inputs(void)
     return X;
 }
 
-/* The penalty, the gradient of the first weights by it, and those weights; at a step. */
-static void take_penalty(const hg_autoencoder *a, int64_t step, double *value, double *gradient, double *weights,
-                         int count)
+/* The encoder's weights: how many matrices. */
+static int find_weights(const hg_graph *g, hg_tensor *w[], int most)
+{
+    int count = 0;
+    char name[32];
+    while (count < most) {
+        snprintf(name, sizeof name, "encoder/%d/weight", count + 1);
+        w[count] = hg_graph_find(g, name);
+        if (w[count] == NULL)
+            break;
+        count++;
+    }
+    return count;
+}
+
+enum { MOST_LAYERS = 3 };
+
+/* The penalty, its gradient by the encoder's weights, one matrix after the other, and those; at a step. */
+static void take_penalty(const hg_autoencoder *a, int64_t step, double *value, double *gradient, double *weights)
 {
     hg_parts parts;
     hg_graph *g = hg_graph_new(HG_F64);
     hg_autoencoder_build(a, g, HG_TRAINING, &parts);
     assert_string_equal(hg_graph_error(g), "");
-    hg_tensor *w = hg_graph_find(g, "encoder/1/weight"), *output[2] = { parts.terms.term[1].value };
-    assert_int_equal(hg_grad(output[0], 1, &w, &output[1]), HG_OK);
-    hg_plan *plan = hg_plan_new(g, 2, output, &(hg_plan_options){ .batch = B, .threads = 1 });
+    hg_tensor *w[MOST_LAYERS], *output[1 + MOST_LAYERS] = { parts.terms.term[1].value };
+    int layers = find_weights(g, w, MOST_LAYERS);
+    assert_int_equal(hg_grad(output[0], layers, w, &output[1]), HG_OK);
+    hg_plan *plan = hg_plan_new(g, 1 + layers, output, &(hg_plan_options){ .batch = B, .threads = 1 });
     assert_string_equal(hg_graph_error(g), "");
     hg_plan_write(plan, parts.input, inputs(), D * B);
     if (hg_plan_data(plan, parts.step) != NULL)
         hg_plan_write(plan, parts.step, (double[]){ (double)step }, 1);
     assert_int_equal(hg_run(plan), HG_OK);
     assert_int_equal(hg_plan_read(plan, output[0], value, 1), HG_OK);
-    assert_int_equal(hg_plan_read(plan, output[1], gradient, (size_t)count), HG_OK);
-    assert_int_equal(hg_read(w, weights, (size_t)count), HG_OK);
+    for (int i = 0; i < layers; i++) {
+        const size_t count = (size_t)hg_shape_count(hg_tensor_shape(w[i]), 1);
+        assert_int_equal(hg_plan_read(plan, output[1 + i], gradient, count), HG_OK);
+        assert_int_equal(hg_read(w[i], weights, count), HG_OK);
+        gradient += count;
+        weights += count;
+    }
     hg_plan_free(plan);
     hg_graph_free(g);
 }
@@ -61,8 +88,8 @@ static void t8_exact_is_the_closed_form(void **state)
     double closed, exact, gradients[2][R * D], weights[2][R * D];
     static const hg_autoencoder *const pairs[][2] = { { &plain, &disguised }, { &plain_higher, &disguised_higher } };
     for (size_t i = 0; i < COUNT(pairs); i++) {
-        take_penalty(pairs[i][0], 5, &closed, gradients[0], weights[0], R * D);
-        take_penalty(pairs[i][1], 5, &exact, gradients[1], weights[1], R * D);
+        take_penalty(pairs[i][0], 5, &closed, gradients[0], weights[0]);
+        take_penalty(pairs[i][1], 5, &exact, gradients[1], weights[1]);
         assert_memory_equal(weights[0], weights[1], sizeof weights[0]);
         assert_true(closed > 1e-6);
         assert_close(pairs[i][0]->name, &exact, &closed, 1, 1e-12);
@@ -70,58 +97,188 @@ static void t8_exact_is_the_closed_form(void **state)
     }
 }
 
-/* |diag(s2) W2 diag(s1) W1|^2, a plain Jacobian. */
-static double contraction_of_two(double W1[3][D], double W2[R][3])
+/* Products with matrices that are stored transposed, one of them for the closed form. */
+static hg_tensor *backwards(hg_tensor *x)
+{
+    hg_tensor *v = hg_parameter(hg_tensor_graph(x), "weight", HG_SHAPE(D, D), hg_uniform_init(0.5));
+    return hg_sigmoid(hg_matmul(hg_transpose(v), x));
+}
+
+static hg_tensor *turned(hg_tensor *x)
+{
+    return x == NULL ? NULL : hg_concat(2, (hg_tensor *[]){ hg_slice(x, 0, 1, D - 1), hg_slice(x, 0, 0, 1) }, 0);
+}
+
+static const hg_autoencoder plain_backwards = { .name = "plain, backwards", .input = { D }, .encoder = { HG_CUSTOM(backwards) },
+                                                .decoder = { HG_DENSE(D) }, .penalties = { HG_CONTRACTIVE(0.7) } },
+                            turned_backwards = { .name = "turned, backwards", .input = { D },
+                                                 .encoder = { HG_CUSTOM(backwards), HG_CUSTOM(turned) },
+                                                 .decoder = { HG_DENSE(D) }, .penalties = { HG_CONTRACTIVE(0.7) } };
+
+static void t8_of_a_transposed_matrix(void **state)
+{
+    (void)state;
+    double closed, gradual, gradients[2][D * D], weights[2][D * D];
+    take_penalty(&plain_backwards, 0, &closed, gradients[0], weights[0]);
+    take_penalty(&turned_backwards, 0, &gradual, gradients[1], weights[1]);
+    assert_memory_equal(weights[0], weights[1], sizeof weights[0]);
+    assert_close("backwards", &gradual, &closed, 1, 1e-12);
+    assert_close("backwards", gradients[1], gradients[0], D * D, 1e-10);
+}
+
+/* ---- T8, T19: the Jacobian of deep encoders entry by entry ------------------------------------------------ */
+
+#define DEEP(...) { .name = "deep", .input = { D }, .encoder = { __VA_ARGS__ }, .decoder = { HG_DENSE(D) } }
+
+static const hg_autoencoder
+    narrow = DEEP(HG_DENSE(3, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid)),
+    wide = DEEP(HG_DENSE(12, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid)),
+    three = DEEP(HG_DENSE(6, .act = hg_softplus), HG_DENSE(5, .act = hg_tanh), HG_DENSE(3, .act = hg_sigmoid)),
+    bare = DEEP(HG_DENSE(5, .act = hg_sigmoid), HG_DENSE(R)),
+    narrow_disguised = DEEP(HG_DENSE(3, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid), HG_CUSTOM(disguise)),
+    wide_disguised = DEEP(HG_DENSE(12, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid), HG_CUSTOM(disguise));
+
+typedef struct encoder {
+    const char           *name;
+    const hg_autoencoder *declaration;
+    bool                  by_gram; /* few enough rows for |Wt M|^2 = <W Wt, M Mt> */
+    int                   layers, width[MOST_LAYERS];
+    const sigma          *act[MOST_LAYERS];
+} encoder;
+
+static const encoder encoders[] = {
+    { "narrow", &narrow, true, 2, { 3, R }, { &hyperbolic, &sigmoid } },
+    { "wide", &wide, false, 2, { 12, R }, { &hyperbolic, &sigmoid } },
+    { "three layers", &three, true, 3, { 6, 5, 3 }, { &softplus, &hyperbolic, &sigmoid } },
+    { "linear at its end", &bare, true, 2, { 5, R }, { &sigmoid, &linear } },
+    { "narrow, disguised", &narrow_disguised, true, 2, { 3, R }, { &hyperbolic, &sigmoid } },
+    { "wide, disguised", &wide_disguised, false, 2, { 12, R }, { &hyperbolic, &sigmoid } },
+};
+
+static const hg_penalty penalties[] = { HG_CONTRACTIVE(0.7), HG_CONTRACTIVE_HIGHER(0.7, .deviation = 0.3) };
+static const double     deviations[] = { 0, 0.3 };
+
+enum { WIDEST = 12, MOST_WEIGHTS = WIDEST * (D + R) };
+
+typedef struct jacobian {
+    double at[WIDEST][D];
+} jacobian;
+
+/* diag(s3) W3 diag(s2) W2 diag(s1) W1 at x + deviation noise, sample b. */
+static jacobian jacobian_by_hand(const encoder *e, const double *W, int b, const double *noise, double deviation)
+{
+    jacobian J = { { { 0 } } };
+    double h[WIDEST];
+    for (int i = 0; i < D; i++) {
+        h[i] = inputs()[i * B + b] + deviation * noise[i * B + b];
+        J.at[i][i] = 1;
+    }
+    for (int l = 0, before = D; l < e->layers; before = e->width[l++]) {
+        jacobian next = { { { 0 } } };
+        double values[WIDEST];
+        for (int j = 0; j < e->width[l]; j++, W += before) {
+            double a = 0;
+            for (int k = 0; k < before; k++)
+                a += W[k] * h[k];
+            values[j] = e->act[l]->value(a);
+            for (int i = 0; i < D; i++)
+                for (int k = 0; k < before; k++)
+                    next.at[j][i] += e->act[l]->slope(a) * W[k] * J.at[k][i];
+        }
+        J = next;
+        memcpy(h, values, sizeof h);
+    }
+    return J;
+}
+
+/* The mean of |J(x)|^2, with a deviation of |J(x) - J(x + deviation noise)|^2. */
+static double contraction_by_hand(const encoder *e, const double *W, const double *noise, double deviation)
 {
     double sum = 0;
     for (int b = 0; b < B; b++) {
-        double h[3], s1[3];
-        for (int k = 0; k < 3; k++) {
-            double a = 0;
+        const jacobian here = jacobian_by_hand(e, W, b, noise, 0), there = jacobian_by_hand(e, W, b, noise, deviation);
+        for (int j = 0; j < e->width[e->layers - 1]; j++)
             for (int i = 0; i < D; i++)
-                a += W1[k][i] * inputs()[i * B + b];
-            h[k] = tanh(a);
-            s1[k] = tanh_slope(a);
-        }
-        for (int j = 0; j < R; j++) {
-            double a = 0;
-            for (int k = 0; k < 3; k++)
-                a += W2[j][k] * h[k];
-            for (int i = 0; i < D; i++) {
-                double entry = 0;
-                for (int k = 0; k < 3; k++)
-                    entry += logistic_slope(a) * W2[j][k] * s1[k] * W1[k][i];
-                sum += entry * entry / B;
-            }
-        }
+                sum += pow(here.at[j][i] - (deviation > 0 ? there.at[j][i] : 0), 2) / B;
     }
     return sum;
 }
 
-static void t8_of_two_layers(void **state)
+/* Whether a tensor is computed through an op; at most 500 of them are looked at. */
+static bool goes_through(const hg_tensor *t, const char *op, const hg_tensor *seen[500], int *count)
+{
+    for (int i = 0; i < *count; i++)
+        if (seen[i] == t)
+            return false;
+    assert_true(*count < 500);
+    seen[(*count)++] = t;
+    bool found = strcmp(hg_tensor_op(t)->name, op) == 0;
+    for (int i = 0; i < hg_tensor_inputs(t) && !found; i++)
+        found = goes_through(hg_tensor_input(t, i), op, seen, count);
+    return found;
+}
+
+/* And its gradients, of both orders, by differences. */
+static void check_way(const encoder *e, const hg_autoencoder *a)
+{
+    hg_parts parts;
+    hg_check_report report;
+    hg_tensor *w[MOST_LAYERS];
+    const hg_tensor *seen[500];
+    const double step = 5;
+    int count = 0;
+    hg_graph *g = hg_graph_new(HG_F64);
+    hg_autoencoder_build(a, g, HG_TRAINING, &parts);
+    hg_tensor *penalty = parts.terms.term[1].value;
+    const hg_check_input input[] = { { parts.input, inputs() }, { parts.step, &step } };
+    assert_int_equal(goes_through(penalty, "combined_square", seen, &count), e->by_gram);
+    int layers = find_weights(g, w, MOST_LAYERS);
+    if (hg_gradcheck(penalty, layers, w, &(hg_check_options){ .order = 2, .batch = B, .inputs = 2, .input = input }, &report) != HG_OK)
+        fail_msg("%s: %s", e->name, report.text);
+    hg_graph_free(g);
+}
+
+static void t8_t19_entry_by_entry(void **state)
 {
     (void)state;
-    double value, gradient[3 * D], W1[3][D], W2[R][3], mean = 0, estimate, unused[3 * D];
-    hg_model *model = hg_model_new(&two_layers, HG_F64, 0);
-    hg_read(hg_graph_find(hg_model_graph(model), "encoder/2/weight"), &W2[0][0], R * 3);
-    hg_model_free(model);
-    take_penalty(&two_layers, 0, &value, gradient, &W1[0][0], 3 * D);
-    double expected = 0.7 * contraction_of_two(W1, W2);
-    assert_close("two layers", &value, &expected, 1, 1e-12);
-    for (int i = 0; i < 3 * D; i++) { /* five points: exact up to h^4 */
-        const double h = 1e-3, w = (&W1[0][0])[i];
-        double at[4];
-        for (int k = 0; k < 4; k++) {
-            (&W1[0][0])[i] = w + h * (k < 2 ? k - 2 : k - 1);
-            at[k] = contraction_of_two(W1, W2);
-        }
-        (&W1[0][0])[i] = w;
-        assert_near("its gradient", gradient[i], 0.7 * (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * h), 1e-9);
+    double noise[D * B], value, gradient[MOST_WEIGHTS], W[MOST_WEIGHTS];
+    hg_graph *g = hg_graph_new(HG_F64);
+    hg_tensor *step = hg_constant_i64(g, HG_SCALAR, (int64_t[]){ 5 });
+    assert_int_equal(hg_eval(hg_random_normal(step, "penalty/1/nearby", HG_SHAPE(D, B)), noise, D * B), HG_OK);
+    hg_graph_free(g);
+    for (size_t i = 0; i < 2 * COUNT(encoders); i++) {
+        const encoder *e = &encoders[i / 2];
+        const double deviation = deviations[i % 2], h = 1e-3;
+        hg_autoencoder a = *e->declaration;
+        a.penalties[0] = penalties[i % 2];
+        take_penalty(&a, 5, &value, gradient, W);
+        const double expected = 0.7 * contraction_by_hand(e, W, noise, deviation);
+        assert_true(expected > 1e-6);
+        assert_close(e->name, &value, &expected, 1, 1e-11);
+        for (int l = 0, k = 0, before = D; l < e->layers; before = e->width[l++])
+            for (int end = k + e->width[l] * before; k < end; k++) { /* five points: exact up to h^4 */
+                const double w = W[k];
+                double at[4];
+                for (int p = 0; p < 4; p++) {
+                    W[k] = w + h * (p < 2 ? p - 2 : p - 1);
+                    at[p] = contraction_by_hand(e, W, noise, deviation);
+                }
+                W[k] = w;
+                assert_near(e->name, gradient[k], 0.7 * (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * h), 1e-9);
+            }
+        check_way(e, &a);
     }
-    /* the stochastic estimate: its mean over steps */
+}
+
+/* The mean of the estimate over steps. */
+static void t8_estimated(void **state)
+{
+    (void)state;
     enum { STEPS = 600 };
+    double value, mean = 0, estimate, unused[2][MOST_WEIGHTS];
+    take_penalty(&exact, 0, &value, unused[0], unused[1]);
     for (int step = 1; step <= STEPS; step++) {
-        take_penalty(&estimated, step, &estimate, unused, unused, 3 * D);
+        take_penalty(&estimated, step, &estimate, unused[0], unused[1]);
         mean += estimate / STEPS;
     }
     assert_true(fabs(mean - value) < 0.03 * value);
@@ -133,7 +290,7 @@ static void t19_higher_by_hand(void **state)
 {
     (void)state;
     double value, gradient[R * D], W[R][D], noise[D * B], expected = 0;
-    take_penalty(&plain_higher, 5, &value, gradient, &W[0][0], R * D);
+    take_penalty(&plain_higher, 5, &value, gradient, &W[0][0]);
     hg_graph *g = hg_graph_new(HG_F64);
     hg_tensor *step = hg_constant_i64(g, HG_SCALAR, (int64_t[]){ 5 });
     assert_int_equal(hg_eval(hg_random_normal(step, "penalty/1/nearby", HG_SHAPE(D, B)), noise, D * B), HG_OK);
@@ -255,7 +412,9 @@ static void t18_variational(void **state)
 
 const struct CMUnitTest theory_of_codes[] = {
     cmocka_unit_test(t8_exact_is_the_closed_form),
-    cmocka_unit_test(t8_of_two_layers),
+    cmocka_unit_test(t8_of_a_transposed_matrix),
+    cmocka_unit_test(t8_t19_entry_by_entry),
+    cmocka_unit_test(t8_estimated),
     cmocka_unit_test(t19_higher_by_hand),
     cmocka_unit_test(t18_variational),
 };

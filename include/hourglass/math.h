@@ -66,6 +66,8 @@ HG_API hg_tensor *hg_one_hot(hg_tensor *labels, int64_t classes);
 
 /* ---- Products ------------------------------------------------------------------------------------------ */
 HG_API hg_tensor *hg_matmul(hg_tensor *a, hg_tensor *b); /* m x k times k x n; hg_transpose inside costs nothing */
+/* The left (0) or right (1) of the two that a product was made of, as it was multiplied; NULL, and no error, if t is none. */
+HG_API hg_tensor *hg_matmul_factor(const hg_tensor *t, int index);
 
 /* ---- Random: a function of (graph's seed, name, step, index); `step` is a scalar HG_I64, an input mostly -- */
 HG_API hg_tensor *hg_random_uniform(hg_tensor *step, const char *name, hg_shape shape); /* [0, 1) */

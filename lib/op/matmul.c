@@ -89,6 +89,14 @@ hg_tensor *hg_matmul(hg_tensor *a, hg_tensor *b)
     hg_tensor *input[] = { absorb(a, &attr.transpose_a), absorb(b, &attr.transpose_b) };
     return hg_apply(&hg_matmul_op, 2, input, &attr);
 }
+
+hg_tensor *hg_matmul_factor(const hg_tensor *t, int index)
+{
+    if (t == NULL || t->op != &hg_matmul_op)
+        return NULL;
+    const hg_matmul_attr *attr = t->attr;
+    return oriented(t->input[index], index == 0 ? attr->transpose_a : attr->transpose_b);
+}
 #else
 #include "product.h"
 
