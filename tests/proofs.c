@@ -109,6 +109,9 @@ static const hg_autoencoder
                    .encoder = { HG_CONV2D(3, .kernel = 3, .stride = 2, .pad = 1), HG_BATCH_NORM(hg_relu), HG_DROPOUT(0.2),
                                 HG_DENSE(4, .act = hg_tanh) },
                    .decoder = HG_MIRROR, .penalties = { HG_CONTRACTIVE(0.1) } },
+    deep = { .name = "deep", .input = { 12 },
+             .encoder = { HG_DENSE(8, .act = hg_sigmoid), HG_DENSE(6, .act = hg_tanh), HG_DENSE(4, .act = hg_sigmoid) },
+             .decoder = HG_MIRROR, .penalties = { HG_CONTRACTIVE(0.1), HG_CONTRACTIVE_HIGHER(0.1) } },
     rotation = { .name = "rotation", .input = { 12 }, .encoder = { HG_DENSE(5) }, .decoder = HG_MIRROR, .tied = true,
                  .orthonormal = true },
     predicted = { .name = "predicted", .input = { 12 }, CODE, .decoder = { HG_DENSE(12, .no_bias = true) },
@@ -158,16 +161,19 @@ static void right_declarations_are_proved(void **state)
           "gradient of the objective; gradient of loss; gradient of sparse; gradient of contractive; gradient of contractive; "
           "gradient of contractive_higher; gradient of l1; gradient of weight_decay; sparse moves the gradient; contractive "
           "moves the gradient; contractive moves the gradient; contractive_higher moves the gradient; l1 moves the gradient; "
-          "weight_decay moves the gradient; contraction is its closed form; contraction's estimate is fair; decoder has the "
+          "weight_decay moves the gradient; contraction is |J|^2; contraction's estimate is fair; decoder has the "
           "encoder's weights; corruption differs from step to step; corruption covers the data; target stays clean; an epoch "
           "uses every sample once; " },
         { &all_together,
           "gradient of the objective; gradient of loss; gradient of sparse; gradient of contractive; sparse moves the gradient; "
-          "contractive moves the gradient; decoder has the encoder's weights; corruption differs from step to step; corruption "
-          "covers the data; target stays clean; an epoch uses every sample once; " },
+          "contractive moves the gradient; contraction is |J|^2; decoder has the encoder's weights; corruption differs from step "
+          "to step; corruption covers the data; target stays clean; an epoch uses every sample once; " },
         { &normalised,
-          "gradient of the objective; gradient of loss; gradient of contractive; contractive moves the gradient; an epoch uses "
-          "every sample once; " },
+          "gradient of the objective; gradient of loss; gradient of contractive; contractive moves the gradient; contraction "
+          "is |J|^2; an epoch uses every sample once; " },
+        { &deep,
+          "gradient of the objective; gradient of loss; gradient of contractive; gradient of contractive_higher; contractive moves "
+          "the gradient; contractive_higher moves the gradient; contraction is |J|^2; an epoch uses every sample once; " },
         { &rotation,
           "gradient of the objective; decoder has the encoder's weights; rows stay orthonormal; an epoch uses every sample "
           "once; " },

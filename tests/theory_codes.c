@@ -55,10 +55,11 @@ static int find_weights(const hg_graph *g, hg_tensor *w[], int most)
 enum { MOST_LAYERS = 3 };
 
 /* The penalty, its gradient by the encoder's weights, one matrix after the other, and those; at a step. */
-static void take_penalty(const hg_autoencoder *a, int64_t step, double *value, double *gradient, double *weights)
+static void take_penalty(const hg_autoencoder *a, hg_dtype dtype, int64_t step, double *value, double *gradient,
+                         double *weights)
 {
     hg_parts parts;
-    hg_graph *g = hg_graph_new(HG_F64);
+    hg_graph *g = hg_graph_new(dtype);
     hg_autoencoder_build(a, g, HG_TRAINING, &parts);
     assert_string_equal(hg_graph_error(g), "");
     hg_tensor *w[MOST_LAYERS], *output[1 + MOST_LAYERS] = { parts.terms.term[1].value };
@@ -88,8 +89,8 @@ static void t8_exact_is_the_closed_form(void **state)
     double closed, exact, gradients[2][R * D], weights[2][R * D];
     static const hg_autoencoder *const pairs[][2] = { { &plain, &disguised }, { &plain_higher, &disguised_higher } };
     for (size_t i = 0; i < COUNT(pairs); i++) {
-        take_penalty(pairs[i][0], 5, &closed, gradients[0], weights[0]);
-        take_penalty(pairs[i][1], 5, &exact, gradients[1], weights[1]);
+        take_penalty(pairs[i][0], HG_F64, 5, &closed, gradients[0], weights[0]);
+        take_penalty(pairs[i][1], HG_F64, 5, &exact, gradients[1], weights[1]);
         assert_memory_equal(weights[0], weights[1], sizeof weights[0]);
         assert_true(closed > 1e-6);
         assert_close(pairs[i][0]->name, &exact, &closed, 1, 1e-12);
@@ -119,8 +120,8 @@ static void t8_of_a_transposed_matrix(void **state)
 {
     (void)state;
     double closed, gradual, gradients[2][D * D], weights[2][D * D];
-    take_penalty(&plain_backwards, 0, &closed, gradients[0], weights[0]);
-    take_penalty(&turned_backwards, 0, &gradual, gradients[1], weights[1]);
+    take_penalty(&plain_backwards, HG_F64, 0, &closed, gradients[0], weights[0]);
+    take_penalty(&turned_backwards, HG_F64, 0, &gradual, gradients[1], weights[1]);
     assert_memory_equal(weights[0], weights[1], sizeof weights[0]);
     assert_close("backwards", &gradual, &closed, 1, 1e-12);
     assert_close("backwards", gradients[1], gradients[0], D * D, 1e-10);
@@ -155,8 +156,7 @@ static const encoder encoders[] = {
     { "wide, disguised", &wide_disguised, false, 2, { 12, R }, { &hyperbolic, &sigmoid } },
 };
 
-static const hg_penalty penalties[] = { HG_CONTRACTIVE(0.7), HG_CONTRACTIVE_HIGHER(0.7, .deviation = 0.3) };
-static const double     deviations[] = { 0, 0.3 };
+static const hg_penalty of_jacobian = HG_CONTRACTIVE(0.7), of_its_change = HG_CONTRACTIVE_HIGHER(0.7, .deviation = 0.3);
 
 enum { WIDEST = 12, MOST_WEIGHTS = WIDEST * (D + R) };
 
@@ -204,6 +204,14 @@ static double contraction_by_hand(const encoder *e, const double *W, const doubl
     return sum;
 }
 
+static int count_weights(const encoder *e)
+{
+    int count = 0;
+    for (int l = 0, before = D; l < e->layers; before = e->width[l++])
+        count += e->width[l] * before;
+    return count;
+}
+
 /* Whether a tensor is computed through an op; at most 500 of them are looked at. */
 static bool goes_through(const hg_tensor *t, const char *op, const hg_tensor *seen[500], int *count)
 {
@@ -233,40 +241,58 @@ static void check_way(const encoder *e, const hg_autoencoder *a)
     const hg_check_input input[] = { { parts.input, inputs() }, { parts.step, &step } };
     assert_int_equal(goes_through(penalty, "combined_square", seen, &count), e->by_gram);
     int layers = find_weights(g, w, MOST_LAYERS);
-    if (hg_gradcheck(penalty, layers, w, &(hg_check_options){ .order = 2, .batch = B, .inputs = 2, .input = input }, &report) != HG_OK)
+    const hg_check_options options = { .order = 2, .batch = B, .inputs = 2, .input = input };
+    if (hg_gradcheck(penalty, layers, w, &options, &report) != HG_OK)
         fail_msg("%s: %s", e->name, report.text);
     hg_graph_free(g);
+}
+
+/* By five points: exact up to h^4. */
+static void check_gradient(const encoder *e, double *W, const double *noise, double deviation, const double *gradient,
+                           double tolerance)
+{
+    const double h = 1e-3;
+    for (int k = 0; k < count_weights(e); k++) {
+        const double w = W[k];
+        double at[4];
+        for (int p = 0; p < 4; p++) {
+            W[k] = w + h * (p < 2 ? p - 2 : p - 1);
+            at[p] = contraction_by_hand(e, W, noise, deviation);
+        }
+        W[k] = w;
+        assert_near(e->name, gradient[k], 0.7 * (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * h), tolerance);
+    }
+}
+
+static void check_encoder(const encoder *e, hg_dtype dtype, double relative, double tolerance)
+{
+    static const struct {
+        const hg_penalty *penalty;
+        double            deviation;
+    } rows[] = { { &of_jacobian, 0 }, { &of_its_change, 0.3 } };
+    double noise[D * B], value, gradient[MOST_WEIGHTS], W[MOST_WEIGHTS];
+    hg_graph *g = hg_graph_new(dtype);
+    hg_tensor *step = hg_constant_i64(g, HG_SCALAR, (int64_t[]){ 5 });
+    assert_int_equal(hg_eval(hg_random_normal(step, "penalty/1/nearby", HG_SHAPE(D, B)), noise, D * B), HG_OK);
+    hg_graph_free(g);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        hg_autoencoder a = *e->declaration;
+        a.penalties[0] = *rows[i].penalty;
+        check_way(e, &a);
+        take_penalty(&a, dtype, 5, &value, gradient, W);
+        const double expected = 0.7 * contraction_by_hand(e, W, noise, rows[i].deviation);
+        assert_true(expected > 1e-6);
+        assert_close(e->name, &value, &expected, 1, relative);
+        check_gradient(e, W, noise, rows[i].deviation, gradient, tolerance);
+    }
 }
 
 static void t8_t19_entry_by_entry(void **state)
 {
     (void)state;
-    double noise[D * B], value, gradient[MOST_WEIGHTS], W[MOST_WEIGHTS];
-    hg_graph *g = hg_graph_new(HG_F64);
-    hg_tensor *step = hg_constant_i64(g, HG_SCALAR, (int64_t[]){ 5 });
-    assert_int_equal(hg_eval(hg_random_normal(step, "penalty/1/nearby", HG_SHAPE(D, B)), noise, D * B), HG_OK);
-    hg_graph_free(g);
-    for (size_t i = 0; i < 2 * COUNT(encoders); i++) {
-        const encoder *e = &encoders[i / 2];
-        const double deviation = deviations[i % 2], h = 1e-3;
-        hg_autoencoder a = *e->declaration;
-        a.penalties[0] = penalties[i % 2];
-        take_penalty(&a, 5, &value, gradient, W);
-        const double expected = 0.7 * contraction_by_hand(e, W, noise, deviation);
-        assert_true(expected > 1e-6);
-        assert_close(e->name, &value, &expected, 1, 1e-11);
-        for (int l = 0, k = 0, before = D; l < e->layers; before = e->width[l++])
-            for (int end = k + e->width[l] * before; k < end; k++) { /* five points: exact up to h^4 */
-                const double w = W[k];
-                double at[4];
-                for (int p = 0; p < 4; p++) {
-                    W[k] = w + h * (p < 2 ? p - 2 : p - 1);
-                    at[p] = contraction_by_hand(e, W, noise, deviation);
-                }
-                W[k] = w;
-                assert_near(e->name, gradient[k], 0.7 * (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * h), 1e-9);
-            }
-        check_way(e, &a);
+    for (size_t i = 0; i < COUNT(encoders); i++) {
+        check_encoder(&encoders[i], HG_F64, 1e-11, 1e-9);
+        check_encoder(&encoders[i], HG_F32, 1e-5, 1e-6);
     }
 }
 
@@ -276,9 +302,9 @@ static void t8_estimated(void **state)
     (void)state;
     enum { STEPS = 600 };
     double value, mean = 0, estimate, unused[2][MOST_WEIGHTS];
-    take_penalty(&exact, 0, &value, unused[0], unused[1]);
+    take_penalty(&exact, HG_F64, 0, &value, unused[0], unused[1]);
     for (int step = 1; step <= STEPS; step++) {
-        take_penalty(&estimated, step, &estimate, unused[0], unused[1]);
+        take_penalty(&estimated, HG_F64, step, &estimate, unused[0], unused[1]);
         mean += estimate / STEPS;
     }
     assert_true(fabs(mean - value) < 0.03 * value);
@@ -290,7 +316,7 @@ static void t19_higher_by_hand(void **state)
 {
     (void)state;
     double value, gradient[R * D], W[R][D], noise[D * B], expected = 0;
-    take_penalty(&plain_higher, 5, &value, gradient, &W[0][0]);
+    take_penalty(&plain_higher, HG_F64, 5, &value, gradient, &W[0][0]);
     hg_graph *g = hg_graph_new(HG_F64);
     hg_tensor *step = hg_constant_i64(g, HG_SCALAR, (int64_t[]){ 5 });
     assert_int_equal(hg_eval(hg_random_normal(step, "penalty/1/nearby", HG_SHAPE(D, B)), noise, D * B), HG_OK);
