@@ -149,6 +149,7 @@ static const struct arithmetic {
     { &hg_scale_op, { HG_MUL, HG_MUL } },
     { &hg_shift_op, { HG_ADD, HG_ADD } },
     { &hg_square_op, { HG_SQUARE, HG_SQUARE } },
+    { &hg_sqrt_op, { HG_SQRT, HG_SQRT } },
 };
 
 static const struct arithmetic *arithmetic_of(const hg_tensor *t)
@@ -157,6 +158,13 @@ static const struct arithmetic *arithmetic_of(const hg_tensor *t)
         if (t->op == arithmetic[k].op)
             return &arithmetic[k];
     return NULL;
+}
+
+static int add_input(hg_instruction *in, const hg_operand *operand)
+{
+    in->chained->chain.far |= (unsigned)(operand->base != NULL && operand->size > 0) << in->inputs;
+    in->input[in->inputs] = *operand;
+    return in->inputs++;
 }
 
 /* What a node does to its input `value`, with `other` if it has one. */
@@ -170,8 +178,7 @@ static void add_link(hg_instruction *in, const hg_node *n, int value, const hg_o
     if (n->t.inputs == 1)
         return;
     link->run = other->run;
-    link->input = in->inputs;
-    in->input[in->inputs++] = *other;
+    link->input = add_input(in, other);
 }
 
 /* Makes an instruction of arithmetic a chain of it alone. */
@@ -179,8 +186,9 @@ static void start_chain(const hg_plan *plan, hg_instruction *in, const hg_node *
 {
     const int value = in->inputs == 2 && in->input[0].run > 0;
     const hg_operand other = in->input[n->t.inputs - 1 - value];
-    in->input[0] = in->input[value];
-    in->inputs = 1;
+    const hg_operand first = in->input[value];
+    in->inputs = 0;
+    add_input(in, &first);
     in->chained->t = n->t;
     in->chained->t.attr = &in->chained->chain;
     in->t = &in->chained->t;
@@ -190,14 +198,37 @@ static void start_chain(const hg_plan *plan, hg_instruction *in, const hg_node *
 
 static bool same_place(const hg_operand *a, const hg_operand *b) { return a->base == b->base && a->offset == b->offset; }
 
-/* Whether an instruction can wait until another runs: nothing between them writes over what it reads. */
+static bool stores_at(const hg_instruction *in, int input)
+{
+    const hg_chain *chain = in->chained != NULL ? &in->chained->chain : NULL;
+    for (int l = 0; chain != NULL && l < chain->links; l++)
+        if (chain->link[l].store == input && input > 0)
+            return true;
+    return false;
+}
+
+static bool touches(const hg_instruction *in, const hg_operand *place, bool writing)
+{
+    bool touched = same_place(&in->output, place);
+    for (int j = 0; j < in->inputs && !touched; j++)
+        touched = same_place(&in->input[j], place) && (!writing || stores_at(in, j));
+    return touched;
+}
+
+/* Whether an instruction can wait until another runs: nothing between them writes over what it reads, or sees what it writes. */
 static bool can_wait(const hg_step *step, int at, int until)
 {
     const hg_instruction *in = &step->instruction[at];
-    for (int i = at + 1; i < until; i++)
+    for (int i = at + 1; i < until; i++) {
+        const hg_instruction *other = &step->instruction[i];
+        if (other->elements == NULL)
+            continue;
+        if (touches(other, &in->output, false))
+            return false;
         for (int j = 0; j < in->inputs; j++)
-            if (step->instruction[i].elements != NULL && same_place(&step->instruction[i].output, &in->input[j]))
+            if (touches(other, &in->input[j], !stores_at(in, j)))
                 return false;
+    }
     return true;
 }
 
@@ -209,23 +240,40 @@ static bool read_once(const hg_step *step, const hg_node *n)
     return reads == 1;
 }
 
+/* Where the value of a node is computed: an assignment's where that is. */
+static int computed_at(const hg_step *step, const hg_node *n)
+{
+    int at = place_of(step, n);
+    while (at >= 0 && step->instruction[at].elements == NULL && step->node[at]->t.op->flags & HG_ASSIGN)
+        at = place_of(step, hg_node_input_root(step->node[at], 1));
+    return at;
+}
+
+/* Whether a chain has room for one more link, which reads one input and may store the value before it. */
+static bool has_room(const hg_instruction *in)
+{
+    return in->chained->chain.links < HG_MOST_LINKS && in->inputs + 1 + (in->output.base != NULL) <= HG_MOST_GROUP_INPUTS;
+}
+
 /* The instruction at `at` goes on where the one of its input ends. */
 static bool chain(const hg_plan *plan, hg_step *step, int at, int input)
 {
     hg_node *n = hg_node_input_root(step->node[at], input);
-    const int from = place_of(step, n);
+    const int from = computed_at(step, n);
     hg_instruction *second = &step->instruction[at], *first = from < 0 ? NULL : &step->instruction[from];
-    if (first == NULL || first->elements == NULL || first->chained == NULL || first->output.base != NULL ||
-        first->chained->chain.links == HG_MOST_LINKS || first->inputs == HG_MOST_GROUP_INPUTS || !read_once(step, n) ||
-        !can_wait(step, from, at))
+    if (first == NULL || first->elements == NULL || first->chained == NULL || !has_room(first) ||
+        (first->output.base == NULL && !read_once(step, n)) || !can_wait(step, from, at))
         return false;
     if (first->chained->chain.links == 0)
-        start_chain(plan, first, n);
+        start_chain(plan, first, step->node[from]);
+    hg_chain *links = &first->chained->chain;
+    if (first->output.base != NULL)
+        links->link[links->links - 1].store = add_input(first, &first->output);
     add_link(first, step->node[at], input, &second->input[second->inputs - 1 - input]);
     first->output = second->output;
     *second = *first;
     first->elements = NULL;
-    n->chained = true;
+    step->node[from]->chained = true;
     return true;
 }
 

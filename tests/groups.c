@@ -200,6 +200,77 @@ static void long_chains_change_no_bit(void **state)
         }
 }
 
+/* Chance arithmetic on two parameters and two inputs, bounded; some results are asked for, and the parameters get others. */
+enum { SOURCES = 4, RESULTS = 30, OUTPUTS = 8 };
+
+static uint32_t chance(uint32_t *state, uint32_t below)
+{
+    *state = *state * 1664525 + 1013904223;
+    return (*state >> 8) % below;
+}
+
+static hg_tensor *some_arithmetic(uint32_t *state, hg_tensor *a, hg_tensor *b)
+{
+    hg_tensor *positive = hg_shift(hg_square(b), 0.5);
+    hg_tensor *const results[] = { hg_scale(hg_add(a, b), 0.5), hg_scale(hg_sub(a, b), 0.5), hg_mul(a, b), hg_square(a),
+                                   hg_scale(hg_sqrt(positive), 0.8), hg_scale(hg_div(a, hg_sqrt(positive)), 0.6) };
+    return results[chance(state, COUNT(results))];
+}
+
+static void by_chance(hg_graph *g, uint32_t seed, hg_tensor *source[SOURCES], hg_tensor *output[OUTPUTS])
+{
+    hg_tensor *t[SOURCES + RESULTS];
+    static const char *const name[SOURCES] = { "p", "q", "x", "z" };
+    for (int i = 0; i < SOURCES; i++)
+        t[i] = source[i] = i < 2 ? hg_parameter(g, name[i], HG_SHAPE(CHAIN_BATCH), hg_zeros()) :
+                                   hg_input(g, name[i], HG_SHAPE(CHAIN_BATCH));
+    for (int i = SOURCES; i < SOURCES + RESULTS; i++)
+        t[i] = some_arithmetic(&seed, t[chance(&seed, (uint32_t)i)], t[i - 1 - (int)chance(&seed, 4)]);
+    for (int i = 0; i < OUTPUTS; i++)
+        output[i] = t[SOURCES + RESULTS - 1 - (int)chance(&seed, RESULTS)];
+    output[0] = hg_assign(t[0], output[0]);
+    output[1] = hg_assign(t[1], output[1]);
+}
+
+static void run_by_chance(hg_dtype dtype, uint32_t seed, hg_plan_options options, double got[OUTPUTS][CHAIN_BATCH])
+{
+    hg_graph *g = hg_graph_new(dtype);
+    hg_tensor *source[SOURCES], *output[OUTPUTS];
+    by_chance(g, seed, source, output);
+    assert_string_equal(hg_graph_error(g), "");
+    hg_plan *plan = hg_plan_new(g, OUTPUTS, output, &options);
+    assert_non_null(plan);
+    for (int k = 0; k < SOURCES; k++) {
+        for (int i = 0; i < CHAIN_BATCH; i++)
+            got[0][i] = (double)(i * (k + 3) % 101) / 101 - 0.4;
+        if (k < 2)
+            hg_write(source[k], got[0], CHAIN_BATCH);
+        else
+            hg_plan_write(plan, source[k], got[0], CHAIN_BATCH);
+    }
+    hg_run(plan);
+    hg_run(plan);
+    for (int i = 0; i < OUTPUTS; i++)
+        hg_plan_read(plan, output[i], got[i], CHAIN_BATCH);
+    hg_plan_free(plan);
+    hg_graph_free(g);
+}
+
+static void chains_by_chance_change_no_bit(void **state)
+{
+    static double alone[OUTPUTS][CHAIN_BATCH], together[OUTPUTS][CHAIN_BATCH];
+    (void)state;
+    for (uint32_t seed = 0; seed < 300; seed++) {
+        const hg_dtype dtype = (hg_dtype)(seed % HG_REALS);
+        hg_plan_options options = { .batch = 1, .threads = 1, .no_fusion = true, .isa = (hg_isa)(seed / 2 % (hg_isa_best() + 1)) };
+        run_by_chance(dtype, seed, options, alone);
+        options.no_fusion = false;
+        run_by_chance(dtype, seed, options, together);
+        if (memcmp(alone, together, sizeof alone) != 0)
+            fail_msg("seed %u: other bits", (unsigned)seed);
+    }
+}
+
 /* ---- What a reader sees --------------------------------------------------------------------------------- */
 
 static void groups_are_printed(void **state)
@@ -228,6 +299,7 @@ int main(void)
         cmocka_unit_test(sums_need_no_memory),
         cmocka_unit_test(chains_change_no_bit),
         cmocka_unit_test(long_chains_change_no_bit),
+        cmocka_unit_test(chains_by_chance_change_no_bit),
         cmocka_unit_test(groups_are_printed),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);

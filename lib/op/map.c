@@ -297,7 +297,9 @@ hg_tensor *hg_assign(hg_tensor *target, hg_tensor *value)
 typedef struct piece {
     const hg_chain *chain;
     const real     *in[HG_MOST_LINKS + 1]; /* of each link, after the value's; NULL: its number */
+    bool            far[HG_MOST_LINKS + 1];
     real            number[HG_MOST_LINKS];
+    real           *store[HG_MOST_LINKS]; /* NULL: nowhere */
     real           *y;
 } piece;
 
@@ -310,7 +312,27 @@ HG_INLINE void link_all(const int vectors, const enum hg_arithmetic arithmetic, 
                : arithmetic == HG_MUL      ? r[v] * c[v]
                : arithmetic == HG_DIV      ? r[v] / c[v]
                : arithmetic == HG_DIV_INTO ? c[v] / r[v]
-                                           : r[v] * r[v];
+               : arithmetic == HG_SQUARE   ? r[v] * r[v]
+                                           : root(r[v]);
+}
+
+/* What comes from memory is asked for a block before. */
+HG_INLINE void load_all(const int vectors, const bool tail, some_lanes some, const real *x, bool far, vec v[])
+{
+    HG_UNROLL for (int i = 0; i < vectors; i++)
+        v[i] = tail ? load_some(x, some) : load(x + i * LANES);
+    if (far && !tail)
+        HG_UNROLL for (int i = 0; i < vectors; i++)
+            __builtin_prefetch(x + i * LANES + HG_BLOCK);
+}
+
+HG_INLINE void store_all(const int vectors, const bool tail, some_lanes some, real *y, const vec v[])
+{
+    HG_UNROLL for (int i = 0; i < vectors; i++)
+        if (tail)
+            store_some(y, v[i], some);
+        else
+            store(y + i * LANES, v[i]);
 }
 
 HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int64_t from, const void *of)
@@ -318,12 +340,13 @@ HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int6
     const piece *p = of;
     const some_lanes some = first_lanes(tail ? n : 0);
     vec r[HG_TOGETHER], c[HG_TOGETHER];
-    HG_UNROLL for (int v = 0; v < vectors; v++)
-        r[v] = tail ? load_some(p->in[0] + from, some) : load(p->in[0] + from + v * LANES);
+    load_all(vectors, tail, some, p->in[0] + from, p->far[0], r);
     for (int l = 0; l < p->chain->links; l++) {
-        const real *x = p->in[l + 1], number = p->number[l];
-        HG_UNROLL for (int v = 0; v < vectors; v++)
-            c[v] = x == NULL ? number - (vec){ 0 } : tail ? load_some(x + from, some) : load(x + from + v * LANES);
+        if (p->in[l + 1] != NULL)
+            load_all(vectors, tail, some, p->in[l + 1] + from, p->far[l + 1], c);
+        else
+            HG_UNROLL for (int v = 0; v < vectors; v++)
+                c[v] = p->number[l] - (vec){ 0 };
         switch (p->chain->link[l].arithmetic) {
         case HG_ADD:      link_all(vectors, HG_ADD, r, c); break;
         case HG_SUB:      link_all(vectors, HG_SUB, r, c); break;
@@ -332,13 +355,12 @@ HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int6
         case HG_DIV:      link_all(vectors, HG_DIV, r, c); break;
         case HG_DIV_INTO: link_all(vectors, HG_DIV_INTO, r, c); break;
         case HG_SQUARE:   link_all(vectors, HG_SQUARE, r, c); break;
+        case HG_SQRT:     link_all(vectors, HG_SQRT, r, c); break;
         }
+        if (p->store[l] != NULL)
+            store_all(vectors, tail, some, p->store[l] + from, r);
     }
-    HG_UNROLL for (int v = 0; v < vectors; v++)
-        if (tail)
-            store_some(p->y + from, r[v], some);
-        else
-            store(p->y + from + v * LANES, r[v]);
+    store_all(vectors, tail, some, p->y + from, r);
 }
 
 /* The links' operands at element `at`, and for how many elements they hold, of n. */
@@ -346,11 +368,14 @@ static int64_t find_piece(piece *p, int64_t begin, int64_t at, int64_t n, const 
 {
     const hg_chain *chain = p->chain;
     p->in[0] = (const real *)in[0] + at;
+    p->far[0] = chain->far & 1;
     for (int l = 0; l < chain->links; l++) {
         const hg_link *link = &chain->link[l];
         const real *x = in[link->input];
         const bool whole = link->input > 0 && link->run == 0;
         p->in[l + 1] = whole ? x + at : NULL;
+        p->far[l + 1] = chain->far >> link->input & 1;
+        p->store[l] = link->store > 0 ? (real *)in[link->store] + at : NULL;
         if (whole)
             continue;
         if (link->run == 0) {
@@ -387,7 +412,7 @@ MAP2(greater) { return a > b ? 1 : 0; }
 
 MAP1(neg) { return -x; }
 CHAIN1(square) { return x * x; }
-MAP1(sqrt) { return R(sqrt)(x); }
+CHAIN1(sqrt) { return R(sqrt)(x); }
 MAP1(exp) { return real_exp(x); }
 MAP1(log) { return real_log(x); }
 MAP1(abs) { return R(fabs)(x); }

@@ -8,14 +8,14 @@
 bool       hg_infer_number(hg_tensor *t);
 hg_tensor *hg_apply_number(const hg_op *op, hg_tensor *x, double number);
 
-/* Arithmetic on a value r and one more number c. */
-enum hg_arithmetic { HG_ADD, HG_SUB, HG_SUB_FROM, HG_MUL, HG_DIV, HG_DIV_INTO, HG_SQUARE }; /* c - r, c / r */
+/* Arithmetic on a value r and one more number c; c - r, c / r. */
+enum hg_arithmetic { HG_ADD, HG_SUB, HG_SUB_FROM, HG_MUL, HG_DIV, HG_DIV_INTO, HG_SQUARE, HG_SQRT };
 
 /* c is the element of the chain's input `input`; a row's number where run > 0: each stands for so many neighbours; or, for
-   input 0, `number`. */
+   input 0, `number`. The value is stored at the input `store` after that, if it is not 0. */
 typedef struct hg_link {
     enum hg_arithmetic arithmetic;
-    int                input;
+    int                input, store;
     int64_t            run;
     double             number;
 } hg_link;
@@ -25,6 +25,7 @@ enum { HG_MOST_LINKS = 12 };
 /* The attribute of what kernels' `chain` computes: input 0, and on it one link after the other. */
 typedef struct hg_chain {
     int     links;
+    unsigned far; /* a bit for each input that comes from memory */
     hg_link link[HG_MOST_LINKS];
 } hg_chain;
 

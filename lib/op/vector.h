@@ -144,6 +144,20 @@ HG_INLINE vec sums_of_lanes(const vec v[LANES])
 /* Reals' size, one for each lane. */
 typedef integer ivec __attribute__((vector_size(HG_VECTOR_BYTES)));
 
+/* Of each lane. */
+HG_INLINE vec root(vec x)
+{
+#if defined(__AVX512F__) && HG_REAL_BITS == 32
+    return (vec)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_sqrt_pd((__m512d)x);
+#else
+    for (int i = 0; i < LANES; i++)
+        x[i] = R(sqrt)(x[i]);
+    return x;
+#endif
+}
+
 /* a where a lane of `where` is -1, b where it is 0. */
 HG_INLINE vec choose(ivec where, vec a, vec b) { return (vec)(((ivec)a & where) | ((ivec)b & ~where)); }
 
