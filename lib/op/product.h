@@ -169,14 +169,20 @@ static void pack(const strips *s, real *to)
             pack_columns(s, i, to);
 }
 
-/* What lies across the order of use is packed, and the rest where it is used often enough. */
-enum { PACK_LEFT_FROM = 512, PACK_RIGHT_FROM = 48 };
+/* What lies across the order of use is packed, and the rest where it is used often enough, and rows of b where they are so far
+   apart that few sets of the first-level cache would hold them all. */
+enum { PACK_LEFT_FROM = 512, PACK_RIGHT_FROM = 48, PACK_RIGHT_APART = 1024 };
+
 static bool packs_left(const product *p)
 {
     return p->rows > 1 && p->columns >= (p->a_row == 1 ? 2 * PRODUCT_PANEL : PACK_LEFT_FROM);
 }
 
-static bool packs_right(const product *p) { return p->b_column != 1 || p->rows > PACK_RIGHT_FROM; }
+static bool packs_right(const product *p)
+{
+    return p->b_column != 1 ||
+           (p->rows > PACK_RIGHT_FROM && p->b_row * (int64_t)sizeof(real) >= PACK_RIGHT_APART);
+}
 
 /* ---- Blocks ------------------------------------------------------------------------------------------------ */
 
