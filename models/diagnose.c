@@ -2,14 +2,16 @@
 #include "models.h"
 
 #include <hourglass/diagnose.h>
+#include <hourglass/psd.h>
 
 #include <math.h>
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLES = 1000, BATCH = 250 };
+enum { SAMPLES = 1000, BATCH = 250, MOST_LAYERS = 2 * HG_MOST_LAYERS };
 
 /* Of a layer's unit, or of a channel at all places: over all samples. */
 typedef struct unit {
@@ -18,10 +20,12 @@ typedef struct unit {
 } unit;
 
 typedef struct layer_facts {
-    hg_tensor    *output;
+    const char    *side;
+    int            number; /* on it, from 1 */
+    hg_tensor     *output;
     hg_activation *act;
-    int64_t       units, places;
-    unit         *unit;
+    int64_t        units, places;
+    unit          *unit;
 } layer_facts;
 
 typedef struct facts {
@@ -30,8 +34,9 @@ typedef struct facts {
     int64_t           epochs;
     const hg_report  *report;
     int64_t           samples; /* looked at */
-    int               layers;
-    layer_facts       layer[HG_MOST_LAYERS]; /* of the encoder; the last one gives the code */
+    int               layers, code;
+    layer_facts       layer[MOST_LAYERS]; /* all but the last, whose units may well stay at an end of their range; layer[code]
+                                             gives the code */
     double            error, mean_error;     /* |y - x|^2 and |mean - x|^2 per sample */
 } facts;
 
@@ -60,29 +65,37 @@ static void see_layer(layer_facts *l, const double *values, int64_t n)
     }
 }
 
+static bool open_layer(facts *f, const char *side, int index, const hg_layer *layer, hg_tensor *output)
+{
+    layer_facts *l = &f->layer[f->layers++];
+    const hg_shape shape = hg_sample_shape(output);
+    *l = (layer_facts){ .side = side, .number = index + 1, .output = output, .units = shape.dim[0],
+                        .places = hg_shape_count(&shape, 1) / shape.dim[0] };
+    hg_layer_activation(layer, &l->act);
+    l->unit = calloc((size_t)l->units, sizeof *l->unit);
+    for (int64_t i = 0; i < l->units && l->unit != NULL; i++)
+        l->unit[i] = (unit){ .low = INFINITY, .high = -INFINITY };
+    return l->unit != NULL;
+}
+
 static bool open_layers(facts *f)
 {
+    alignas(max_align_t) char spec[HG_SPEC_BYTES];
     const hg_parts *parts = &f->model->parts;
-    while (f->layers < HG_MOST_LAYERS && parts->encoder[f->layers] != NULL) {
-        layer_facts *l = &f->layer[f->layers];
-        hg_shape shape = hg_sample_shape(parts->encoder[f->layers]);
-        *l = (layer_facts){ .output = parts->encoder[f->layers],
-                            .units = shape.dim[0],
-                            .places = hg_shape_count(&shape, 1) / shape.dim[0] };
-        hg_layer_activation(&f->model->declaration->encoder[f->layers], &l->act);
-        l->unit = calloc((size_t)l->units, sizeof *l->unit);
-        f->layers++;
-        if (l->unit == NULL)
-            return false;
-        for (int64_t i = 0; i < l->units; i++)
-            l->unit[i] = (unit){ .low = INFINITY, .high = -INFINITY };
+    bool good = true;
+    for (int i = 0; i < HG_MOST_LAYERS && parts->encoder[i] != NULL && good; i++)
+        good = open_layer(f, "encoder", i, &parts->declaration->encoder[i], parts->encoder[i]);
+    f->code = f->layers - 1;
+    for (int i = 0; i + 1 < HG_MOST_LAYERS && parts->decoder[i + 1] != NULL && good; i++) {
+        const hg_layer layer = hg_decoder_layer(parts, i, spec);
+        good = open_layer(f, "decoder", i, &layer, parts->decoder[i]);
     }
-    return true;
+    return good;
 }
 
 /* Memory to look at a batch with. */
 typedef struct view {
-    hg_tensor *output[HG_MOST_LAYERS + 2]; /* layers, input, reconstruction */
+    hg_tensor *output[MOST_LAYERS + 2]; /* layers, input, reconstruction */
     double    *values, *other, *sum;       /* of the largest output twice, of the input's numbers */
     double     squares;                    /* of the input's numbers, all */
     hg_batch_plans plans;
@@ -217,7 +230,7 @@ static void check_range(const facts *f, sentence *s)
 static bool is_regularised(const hg_model *model)
 {
     const hg_autoencoder *a = model->declaration;
-    bool regularised = a->corrupt.kind != NULL;
+    bool regularised = a->corrupt.kind != NULL || hg_is_predictive_sparse(a);
     for (int i = 0; i < HG_MOST_LAYERS; i++)
         regularised = regularised || a->encoder[i].kind == &hg_dropout_layer || a->decoder[i].kind == &hg_dropout_layer;
     for (int i = 1; i < model->parts.terms.count; i++)
@@ -252,7 +265,7 @@ static void check_divergence(const facts *f, sentence *s)
 
 static void check_collapse(const facts *f, sentence *s)
 {
-    const layer_facts *code = &f->layer[f->layers - 1];
+    const layer_facts *code = &f->layer[f->code];
     double variance = 0, squares = 0, numbers = (double)(f->samples * code->places);
     for (int64_t i = 0; i < code->units; i++) {
         double mean = code->unit[i].sum / numbers;
@@ -264,28 +277,35 @@ static void check_collapse(const facts *f, sentence *s)
             "weights smaller");
 }
 
+/* What a training has not had time for yet. */
+static bool is_early(const facts *f)
+{
+    return f->epochs == 1 || f->epochs == 2;
+}
+
 static void check_mean(const facts *f, sentence *s)
 {
-    if (f->epochs != 1 && f->epochs != 2 && f->error > 0.95 * f->mean_error)
+    if (!is_early(f) && f->error > 0.95 * f->mean_error)
         say(s, "the reconstructions (squared error %.4g per sample) are no better than the mean of the data (%.4g): train for "
             "more epochs, change the rate, or lower the penalties", f->error, f->mean_error);
 }
 
-/* The first encoder layer of which more than half of the units are so: some are in any healthy one. */
-static const layer_facts *find_layer(const facts *f, bool (*is)(const layer_facts *l, const unit *u), int64_t *count)
+/* The first layer of which more than half of the units are so: some are in any healthy one. */
+static const layer_facts *find_layer(const facts *f, bool (*is)(const facts *f, const layer_facts *l, const unit *u), int64_t *count)
 {
     for (int i = 0; i < f->layers; i++) {
         *count = 0;
         for (int64_t j = 0; j < f->layer[i].units; j++)
-            *count += is(&f->layer[i], &f->layer[i].unit[j]);
+            *count += is(f, &f->layer[i], &f->layer[i].unit[j]);
         if (*count * 2 > f->layer[i].units)
             return &f->layer[i];
     }
     return NULL;
 }
 
-static bool is_dead(const layer_facts *l, const unit *u)
+static bool is_dead(const facts *f, const layer_facts *l, const unit *u)
 {
+    (void)f;
     return l->act == hg_relu && u->high <= 0;
 }
 
@@ -294,13 +314,15 @@ static void check_dead(const facts *f, sentence *s)
     int64_t count;
     const layer_facts *l = find_layer(f, is_dead, &count);
     if (l != NULL)
-        say(s, "%lld of the %lld relu units of encoder layer %d are dead, 0 for every sample, and learn no more: lower the rate, "
-            "or declare leaky_relu", (long long)count, (long long)l->units, (int)(l - f->layer) + 1);
+        say(s, "%lld of the %lld relu units of %s layer %d are dead, 0 for every sample, and learn no more: lower the rate, "
+            "or declare leaky_relu", (long long)count, (long long)l->units, l->side, l->number);
 }
 
-static bool is_saturated(const layer_facts *l, const unit *u)
+/* Few values lie in between by chance, on the way from one end to the other. */
+static bool is_saturated(const facts *f, const layer_facts *l, const unit *u)
 {
-    return (l->act == hg_sigmoid || l->act == hg_tanh) && u->unsaturated == 0;
+    const double few = 0.02 * (double)(f->samples * l->places);
+    return (l->act == hg_sigmoid || l->act == hg_tanh) && (double)u->unsaturated <= few;
 }
 
 static void check_saturated(const facts *f, sentence *s)
@@ -308,9 +330,9 @@ static void check_saturated(const facts *f, sentence *s)
     int64_t count;
     const layer_facts *l = find_layer(f, is_saturated, &count);
     if (l != NULL)
-        say(s, "%lld of the %lld %s units of encoder layer %d are saturated, at an end of their range for every sample, where "
-            "their slope is all but 0: lower the rate, start the weights smaller, or scale the data", (long long)count,
-            (long long)l->units, hg_activation_name(l->act), (int)(l - f->layer) + 1);
+        say(s, "%lld of the %lld %s units of %s layer %d are saturated, at an end of their range for 98 %% of the samples or "
+            "more, where their slope is all but 0: lower the rate, start the weights smaller, or scale the data",
+            (long long)count, (long long)l->units, hg_activation_name(l->act), l->side, l->number);
 }
 
 static const hg_sparse_spec *find_sparse(const hg_autoencoder *declaration)
@@ -324,14 +346,18 @@ static const hg_sparse_spec *find_sparse(const hg_autoencoder *declaration)
 static void check_sparsity(const facts *f, sentence *s)
 {
     const hg_sparse_spec *sparse = find_sparse(f->model->declaration);
-    const layer_facts *code = &f->layer[f->layers - 1];
-    double sum = 0;
-    for (int64_t i = 0; i < code->units; i++)
-        sum += code->unit[i].sum;
-    double activity = sum / (double)(code->units * code->places * f->samples);
-    if (sparse != NULL && (activity > 2 * sparse->rho || activity < sparse->rho / 2))
-        say(s, "the code's units are active %.3g on average, and their target rho is %g: raise beta (now %g), or train for more "
-            "epochs", activity, sparse->rho, sparse->beta);
+    const layer_facts *code = &f->layer[f->code];
+    double sum = 0, numbers = (double)(code->places * f->samples);
+    int64_t off = 0;
+    for (int64_t i = 0; i < code->units && sparse != NULL; i++) {
+        const double activity = code->unit[i].sum / numbers;
+        off += activity > 2 * sparse->rho || activity < sparse->rho / 2;
+        sum += activity;
+    }
+    if (off * 2 > code->units && !is_early(f))
+        say(s, "%lld of the %lld units of the code are active more than twice or less than half as much as they should be: rho is "
+            "%g, and their activity %.3g on average: raise beta (now %g), or train for more epochs", (long long)off,
+            (long long)code->units, sparse->rho, sum / (double)code->units, sparse->beta);
 }
 
 /* ---- The table ------------------------------------------------------------------------------------------ */

@@ -23,6 +23,10 @@ static const hg_autoencoder
     wide_dropout = { .name = "wide-dropout", IMAGE, .encoder = { HG_DROPOUT(0.2), HG_DENSE(800) }, .decoder = { HG_DENSE(784) } },
     sparse = { .name = "sparse", IMAGE, .encoder = { HG_DENSE(16, .act = hg_sigmoid) }, .decoder = HG_MIRROR_TO(hg_sigmoid),
                .penalties = { HG_SPARSE(0.05, 1e-9) } },
+    uneven = { .name = "uneven", IMAGE, .encoder = { HG_DENSE(16, .act = hg_sigmoid) }, .decoder = HG_MIRROR_TO(hg_sigmoid),
+               .penalties = { HG_SPARSE(0.3, 1e-9) } },
+    wide_predictive = { .name = "wide-predictive", IMAGE, .encoder = { HG_DENSE(800, .act = hg_tanh) },
+                        .decoder = { HG_DENSE(784, .no_bias = true) }, .predictive_sparse = { .sparsity = 0.3 } },
     images = { .name = "images", IMAGE, .encoder = { HG_CONV2D(6, .kernel = 4, .stride = 4, .act = hg_relu) },
                .decoder = HG_MIRROR_TO(hg_sigmoid) };
 /* clang-format on */
@@ -86,6 +90,7 @@ static const example examples[] = {
     { .autoencoder = &wide_denoising, .epochs = 3, .factor = 1 },
     { .autoencoder = &wide_sparse, .epochs = 3, .factor = 1 },
     { .autoencoder = &wide_dropout, .epochs = 3, .factor = 1 },
+    { .autoencoder = &wide_predictive, .epochs = 3, .factor = 1 },
     { .autoencoder = &entropy, .factor = 255, .name = "data_range", .words = { "[0, 255]", "binary_cross_entropy" } },
     { .autoencoder = &healthy, .factor = 255, .name = "data_range", .words = { "[0, 255]", "sigmoid" } },
     { .autoencoder = &wide, .factor = 1, .name = "identity", .words = { "784 numbers", "masking" } },
@@ -98,9 +103,17 @@ static const example examples[] = {
       .words = { "64 of the 64", "layer 1" } },
     { .autoencoder = &images, .epochs = 3, .factor = 1, .changes = { { "encoder/1/bias", 1, -1e6 } }, .name = "dead_units",
       .words = { "6 of the 6", "leaky_relu" } },
+    { .autoencoder = &rectified, .epochs = 3, .factor = 1, .changes = { { "decoder/1/bias", 1, -1e6 } }, .name = "dead_units",
+      .words = { "64 of the 64", "decoder layer 1" } },
     { .autoencoder = &healthy, .epochs = 3, .factor = 1, .changes = { { "encoder/2/bias", 1, 1e3 } },
       .name = "saturated_units", .words = { "16 of the 16 sigmoid", "layer 2" } },
+    /* at one end for some samples, at the other for others, and in between for very few */
+    { .autoencoder = &healthy, .factor = 1, .changes = { { "encoder/1/weight", 1e4, 0 } }, .name = "saturated_units",
+      .words = { "tanh units of encoder layer 1", "smaller" } },
     { .autoencoder = &sparse, .epochs = 3, .factor = 1, .name = "sparsity", .words = { "rho is 0.05", "raise beta" } },
+    /* about half of the units always, half of them never: right on average, and nowhere else */
+    { .autoencoder = &uneven, .factor = 1, .changes = { { "encoder/1/weight", 1e4, 0 } }, .name = "sparsity",
+      .words = { "rho is 0.3", "of the 16 units" } },
 };
 
 static const char *find(const hg_diagnoses *d, const char *name)
