@@ -73,21 +73,44 @@ static bool is_time_to_diagnose(const hg_report *report)
     return (report->epoch & (report->epoch - 1)) == 0 || report->epoch == report->epochs;
 }
 
-void hg_observe(const hg_report *report, void *history)
+static bool is_of_the_encoder(const char *name)
 {
-    hg_history *h = history;
-    hg_diagnoses diagnoses;
-    hg_progress_bar(report, stderr);
-    if (!report->epoch_done || !make_room(h))
+    static const char *const names[] = { "divergence", "collapsed_code", "dead_units", "saturated_units" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static void diagnose(hg_history *h)
+{
+    hg_diagnoses all, kept = { 0 };
+    if (hg_diagnose(h->model, h->data, (int64_t)h->count, h->epoch, &all) != HG_OK)
+        return;
+    for (int i = 0; i < all.count; i++)
+        if (!h->encoder_alone || is_of_the_encoder(all.found[i].name))
+            kept.found[kept.count++] = all.found[i];
+    hg_print_notes(&kept, h->said);
+}
+
+void hg_record(const hg_report *report, hg_history *h)
+{
+    if (!make_room(h))
         return;
     h->epoch[h->count] = *report;
     h->angle[h->count] = NAN;
     if (h->pca != NULL && hg_model_pca_angle(h->model, h->pca, &h->angle[h->count]) == HG_OK)
         fprintf(stderr, "  PCA: angle %.3f degrees, excess error %.3f%%\n", h->angle[h->count], 100 * excess(h, report));
     h->count++;
-    if (h->model != NULL && is_time_to_diagnose(report)
-        && hg_diagnose(h->model, h->data, (int64_t)h->count, h->epoch, &diagnoses) == HG_OK)
-        hg_print_notes(&diagnoses, h->said);
+    if (h->model != NULL && is_time_to_diagnose(report))
+        diagnose(h);
+}
+
+void hg_observe(const hg_report *report, void *history)
+{
+    hg_progress_bar(report, stderr);
+    if (report->epoch_done)
+        hg_record(report, history);
 }
 
 /* The first epoch from which on a series stays below a bound; 0: it does not. */

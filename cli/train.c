@@ -222,6 +222,8 @@ static int train(hg_job *job)
     const method *m = methods;
     while (!m->is_for(declaration, o))
         m++;
+    job->history.model = job->model;
+    job->history.data = job->data;
     job->training = (hg_training){ .epochs = o->epochs, .batch = o->batch, .threads = (int)o->threads, .valid = job->valid,
                                    .valid_fraction = o->valid_fraction, .patience = o->patience,
                                    .clip = { .norm = o->clip }, .warm_up = o->warm_up,

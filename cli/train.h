@@ -23,12 +23,15 @@ typedef struct hg_history {
     double           *angle; /* to PCA, in degrees */
     size_t            count, room;
     bool              full; /* memory ran out */
+    bool              encoder_alone; /* is trained: diagnoses of the rest are not printed */
     const char       *said[HG_MOST_DIAGNOSES];
 } hg_history;
 
 void hg_history_free(hg_history *history); /* what it holds */
 /* An hg_progress: prints, records, diagnoses. */
 void hg_observe(const hg_report *report, void *history);
+/* After an epoch that was printed otherwise: records and diagnoses. */
+void hg_record(const hg_report *report, hg_history *history);
 /* If the model is linear and trained by squared error, its epochs will be compared with PCA; the exit status. */
 int hg_compare_with_pca(hg_history *history);
 /* How long it took to come close to PCA. */

@@ -77,13 +77,20 @@ int hg_job_pca(hg_job *job)
 
 /* ---- Predictive sparse decomposition -------------------------------------------------------------------- */
 
+typedef struct observer {
+    hg_file_writer *file;
+    hg_history     *history;
+} observer;
+
 static void observe(const hg_psd_report *r, void *to)
 {
+    const observer *o = to;
     fprintf(stderr, "epoch %" PRId64 "/%" PRId64 "  objective %.6g  reconstruction %.6g  gap %.4g of %.4g  active %.1f%%  "
             "%.0f samples/s\n", r->epoch, r->epochs, r->objective, r->reconstruction, r->gap, r->code, 100 * r->active,
             r->samples_per_second);
-    hg_file_print(to, "%" PRId64 ",%.9g,%.9g,%.9g,%.9g,%.9g,%.9g\n", r->epoch, r->objective, r->reconstruction, r->magnitude,
-                  r->gap, r->code, r->active);
+    hg_file_print(o->file, "%" PRId64 ",%.9g,%.9g,%.9g,%.9g,%.9g,%.9g\n", r->epoch, r->objective, r->reconstruction,
+                  r->magnitude, r->gap, r->code, r->active);
+    hg_record(&(hg_report){ .epoch = r->epoch, .epochs = r->epochs, .train_loss = r->objective }, o->history);
 }
 
 int hg_job_psd(hg_job *job)
@@ -95,11 +102,12 @@ int hg_job_psd(hg_job *job)
         return HG_EXIT_FAILURE;
     hg_file_writer *file = hg_file_writer_open(path, &error);
     hg_file_print(file, "epoch,objective,reconstruction,magnitude,gap,code,active\n");
+    observer o = { file, &job->history };
     hg_status status = hg_psd_train(job->model, job->data,
                                     &(hg_psd_training){ .settings = { .sparsity = job->options->sparsity },
                                                         .epochs = t->epochs, .batch = t->batch, .optimizer = t->optimizer,
                                                         .schedule = t->schedule, .warm_up = t->warm_up, .clip = t->clip,
-                                                        .threads = t->threads, .progress = observe, .progress_to = file });
+                                                        .threads = t->threads, .progress = observe, .progress_to = &o });
     free(path);
     if (status != HG_OK)
         return hg_file_discard(file), hg_job_failed(job);

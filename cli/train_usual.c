@@ -11,7 +11,7 @@
 typedef struct climber {
     hg_job    *job;
     int        layer, status;
-    hg_history history;
+    hg_history history; /* of this layer */
 } climber;
 
 /* What is known of the layer before is written when the next one begins. */
@@ -26,14 +26,20 @@ static void finish_layer(climber *c)
     c->history = (hg_history){ 0 };
 }
 
+static void begin_layer(int layer, int layers, hg_model *own, const hg_dataset *data, void *to)
+{
+    climber *c = to;
+    finish_layer(c);
+    c->layer = layer;
+    c->history.model = own;
+    c->history.data = data;
+    fprintf(stderr, "pre-training layer %d of %d\n", layer, layers);
+}
+
 static void climb(int layer, int layers, const hg_report *report, void *to)
 {
     climber *c = to;
-    if (layer != c->layer) {
-        finish_layer(c);
-        c->layer = layer;
-        fprintf(stderr, "pre-training layer %d of %d\n", layer, layers);
-    }
+    (void)layer, (void)layers;
     hg_observe(report, &c->history);
 }
 
@@ -43,7 +49,8 @@ static int pretrain(hg_job *job)
     hg_training training = job->training;
     training.profile = NULL; /* of the whole alone */
     hg_status status = hg_pretrain(job->model, NULL, job->data,
-                                   &(hg_stack_training){ .training = training, .progress = climb, .progress_to = &c });
+                                   &(hg_stack_training){ .training = training, .progress = climb, .progress_to = &c,
+                                                        .begin = begin_layer });
     finish_layer(&c);
     return status == HG_OK ? c.status : hg_job_failed(job);
 }
@@ -78,6 +85,7 @@ static void observe_classifier(const hg_report *report, void *to)
             report->epochs, report->train_loss, c->job->valid != NULL ? "validation" : "training", c->rate,
             report->samples_per_second);
     hg_file_print(c->file, "%" PRId64 ",%.9g,%.9g\n", report->epoch, report->train_loss, c->rate);
+    hg_record(report, &c->job->history);
 }
 
 static int write_head(const classification *c)
@@ -112,6 +120,7 @@ static int classify(hg_job *job)
 {
     classification c = { .job = job };
     char *path = hg_join(job->directory, "metrics.csv");
+    job->history.encoder_alone = true;
     if (path == NULL)
         return HG_EXIT_FAILURE;
     c.classifier = hg_classifier_new(job->model, hg_dataset_classes(job->data));
@@ -130,8 +139,6 @@ static int classify(hg_job *job)
 static int reconstruct(hg_job *job)
 {
     hg_history *h = &job->history;
-    h->model = job->model;
-    h->data = job->data;
     int status = hg_compare_with_pca(h);
     job->training.progress = hg_observe;
     job->training.progress_to = h;

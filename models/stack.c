@@ -348,6 +348,8 @@ static hg_status run_level(hg_model *whole, level *l, const hg_pretraining *sett
     if (status == HG_OK) {
         copy_values(whole, l, one, false);
         hg_model_set_threads(one, whole->threads);
+        if (training->begin != NULL)
+            training->begin(l->number, levels, one, data->data, training->progress_to);
         status = train_level(one, data, settings, training, &(reporter){ training, l->number, levels });
     }
     if (status == HG_OK) {

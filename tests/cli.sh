@@ -174,6 +174,15 @@ layer='[{"kind": "dense", "units": 784}]'
 printf '{"name": "copy", "input": [1, 28, 28], "encoder": %s, "decoder": %s}' "$layer" "$layer" >copy.json
 gives "a code that can copy" 0 'note: the code has 784 numbers' \
     "$hourglass" train copy.json --data digits:count=50 --epochs 1 --out copy
+sed 's/784}/784, "act": "sigmoid", "init": ["normal", 100]}/g' copy.json >stuck.json
+gives "layers are diagnosed while they are pre-trained" 0 'pre-training layer 1 of 1|note: the code has 784|784 sigmoid units' \
+    "$hourglass" train stuck.json --pretrain on --data digits:count=50 --epochs 1 --out stuck
+gives "and encoders of classifiers" 0 'note: .*784 sigmoid units' \
+    "$hourglass" train stuck.json --classify --data digits:count=50 --epochs 1 --out stuck
+printf '{"name": "dark", "input": [1, 28, 28], "encoder": [{"kind": "dense", "units": 9, "init": ["normal", 1e-9]}],
+    "decoder": [{"kind": "dense", "units": 784, "no_bias": true}], "predictive_sparse": {"sparsity": 1e6}}' >dark.json
+gives "and predictive sparse decompositions" 0 'epoch 3/3 |note: the reconstructions' \
+    "$hourglass" train dark.json --data digits:count=50 --epochs 3 --rate 1e-9 --out dark
 gives "its diagnosis as JSON" 0 '"diagnoses": \[|"name": "identity"' "$hourglass" evaluate copy --data digits:count=50 --json
 
 # ---- Using a run

@@ -44,14 +44,26 @@ static const hg_stack
 /* clang-format on */
 
 typedef struct seen {
-    int     layers, epochs[4];
-    int64_t most[4];
+    int     layers, epochs[4], begun;
+    int64_t most[4], input[4], code[4];
 } seen;
+
+static void begin(int layer, int layers, hg_model *own, const hg_dataset *data, void *to)
+{
+    seen *s = to;
+    assert_int_equal(layer, ++s->begun);
+    assert_int_equal(layers, 3);
+    assert_int_equal(hg_model_check_data(own, data), HG_OK);
+    s->input[layer] = hg_model_input_size(own);
+    s->code[layer] = hg_model_code_size(own);
+}
 
 static void watch(int layer, int layers, const hg_report *report, void *to)
 {
     seen *s = to;
     s->layers = layers;
+    if (s->begun > 0)
+        assert_int_equal(layer, s->begun);
     s->epochs[layer] += report->epoch_done;
     s->most[layer] = report->epochs;
 }
@@ -113,9 +125,11 @@ static void each_layer_is_an_autoencoder_on_codes(void **state)
     hg_dataset *data = hg_dataset_open("digits:count=1100", NULL);
     hg_model *fresh = hg_model_new(&whole, HG_F32, 1), *trained = hg_model_new(&whole, HG_F32, 1);
     assert_int_equal(hg_pretrained_layers(trained), 3);
-    if (hg_pretrain(trained, &three, data, &(hg_stack_training){ usual, watch, &s }) != HG_OK)
+    if (hg_pretrain(trained, &three, data, &(hg_stack_training){ usual, watch, &s, begin }) != HG_OK)
         fail_msg("%s", hg_model_error(trained));
     assert_int_equal(s.layers, 3);
+    assert_memory_equal(s.input, ((int64_t[]){ 0, 784, 20, 8 }), sizeof s.input);
+    assert_memory_equal(s.code, ((int64_t[]){ 0, 20, 8, 5 }), sizeof s.code);
     assert_int_equal(s.epochs[1], 3);
     assert_int_equal(s.epochs[2], 2);
     assert_int_equal(s.epochs[3], 2);

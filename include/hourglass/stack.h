@@ -20,6 +20,9 @@ typedef struct hg_stack_training {
                              `progress` the one below is called. */
     void (*progress)(int layer, int layers, const hg_report *report, void *to); /* layer: from 1 */
     void *progress_to;
+    /* Before a layer's training, with progress_to: the layer's own autoencoder, and what it is trained on. Both are there until
+       its last progress has been told. None. */
+    void (*begin)(int layer, int layers, hg_model *own, const hg_dataset *data, void *to);
 } hg_stack_training;
 
 /* Pre-trains all layers of a model, from the input up: as the stack says, or where that is NULL as the declaration says. The
