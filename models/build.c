@@ -36,7 +36,7 @@ static hg_tensor *refuse_output(const hg_parts *parts)
 {
     alignas(max_align_t) char spec[HG_SPEC_BYTES];
     const hg_autoencoder *declaration = parts->declaration;
-    char shapes[HG_ERROR_TEXT / 2] = "", output[HG_SHAPE_TEXT], input[HG_SHAPE_TEXT];
+    char shapes[HG_ERROR_TEXT / 2] = "", output[HG_SHAPE_TEXT], input[HG_SHAPE_TEXT], vector[64] = "";
     int layers = count_layers(parts->decoder);
     for (int i = 0; i < layers; i++) {
         hg_shape shape = hg_sample_shape(parts->decoder[i]);
@@ -44,12 +44,16 @@ static hg_tensor *refuse_output(const hg_parts *parts)
         snprintf(shapes + used, sizeof shapes - used, "%s%s", i > 0 ? ", " : "", hg_shape_print(&shape, output));
     }
     hg_shape given = hg_sample_shape(parts->decoder[layers - 1]), wanted = hg_sample_shape(parts->input);
+    const long long numbers = hg_shape_count(&wanted, 1);
+    if (wanted.rank > 1)
+        snprintf(vector, sizeof vector, " or a vector of %lld", numbers);
+    hg_shape_print(&wanted, input);
     return hg_graph_fail(hg_tensor_graph(parts->input), HG_BAD_SHAPE,
                          "decoder layer %d (%s): the decoder of \"%s\" gives %s, which is %lld numbers a sample, but its "
-                         "input is %s, which is %lld; the decoder's layers give %s",
+                         "input is %s, which is %lld: %s%s would fit; the decoder's layers give %s",
                          layers, hg_decoder_layer(parts, layers - 1, spec).kind->kind.name, declaration->name,
-                         hg_shape_print(&given, output), (long long)hg_shape_count(&given, 1),
-                         hg_shape_print(&wanted, input), (long long)hg_shape_count(&wanted, 1), shapes);
+                         hg_shape_print(&given, output), (long long)hg_shape_count(&given, 1), input, numbers, input, vector,
+                         shapes);
 }
 
 /* y in the input's shape, which a vector of as many numbers takes on. */

@@ -93,6 +93,7 @@ static const struct {
     { HG_VARIATIONAL(4), { 3, { 1, 3, 2 } }, "4", NULL, NULL, { { INFINITY, 1 }, { INFINITY, 1 } } },
     { HG_MAX_UNPOOL2D, { 3, { 2, 6, 4 } }, "2x6x4", NULL, NULL, { { 1, 0.5 }, { 1, 0.5 } } },
     { HG_MAX_UNPOOL1D, { 2, { 2, 6 } }, "2x6", NULL, NULL, { { 1, 0.5 } } },
+    { HG_MAX_UNPOOL1D, { 2, { 2, 7 } }, "2x7", NULL, NULL, { { 1, 0.5 } } },
 };
 static const hg_layer halving_pools[] = { HG_MAX_POOL1D(2), HG_MAX_POOL2D(2) };
 /* clang-format on */

@@ -11,10 +11,11 @@ static hg_window window(const void *spec, int axis, int64_t input, int64_t outpu
     return (hg_window){ (double)size, (double)hg_along(o->stride, o->stride_hw, axis, size) };
 }
 
+/* The stride of the pool is not known here, but the nearest to how much longer the output is. */
 static hg_window window_of_unpool(const void *spec, int axis, int64_t input, int64_t output)
 {
     (void)spec, (void)axis;
-    return (hg_window){ 1, (double)input / (double)output };
+    return (hg_window){ 1, 1 / ceil((double)output / (double)input - 0.5) };
 }
 
 /* ---- Pools ---------------------------------------------------------------------------------------------- */
