@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 static hg_prove *const proofs[] = {
-    hg_prove_gradients,  hg_prove_penalties,   hg_prove_contractions, hg_prove_tying,
-    hg_prove_corruption, hg_prove_orthonormal, hg_prove_predictive,   hg_prove_epochs,
+    hg_prove_gradients,  hg_prove_penalties,   hg_prove_numbers,    hg_prove_contractions, hg_prove_tying,
+    hg_prove_corruption, hg_prove_orthonormal, hg_prove_predictive, hg_prove_epochs,
 };
 
 /* ---- Shared --------------------------------------------------------------------------------------------- */
@@ -120,7 +120,7 @@ static bool move_vectors(hg_prover *p)
     return hg_prover_good(p);
 }
 
-static bool open_prover(hg_prover *p)
+bool hg_prover_open(hg_prover *p)
 {
     p->graph = hg_graph_new(HG_F64);
     if (!hg_prover_good(p))
@@ -145,7 +145,7 @@ static bool open_prover(hg_prover *p)
     return move_vectors(p);
 }
 
-static void close_prover(hg_prover *p)
+void hg_prover_close(hg_prover *p)
 {
     free(p->samples);
     free(p->parameter);
@@ -166,10 +166,10 @@ hg_status hg_autoencoder_check(const hg_autoencoder *declaration, const hg_proof
         return hg_fail(p.error, HG_BAD_ARGUMENT,
                        "check: batch is %lld and most is %lld, but must be in [2, inf) and [1, inf)",
                        (long long)p.options.batch, (long long)p.options.most);
-    if (open_prover(&p))
+    if (hg_prover_open(&p))
         for (size_t i = 0; i < sizeof proofs / sizeof *proofs && p.error->status == HG_OK; i++)
             proofs[i](&p);
-    close_prover(&p);
+    hg_prover_close(&p);
     if (p.error->status == HG_OK && p.failed > 0)
         return hg_fail(p.error, HG_NOT_PROVEN, "\"%s\" is not what it declares: %d of the proofs fail", declaration->name,
                        p.failed);

@@ -24,11 +24,18 @@ typedef struct hg_prover {
 
 /* A kind of proof: does nothing where it does not apply. An error is latched in p->error. */
 typedef void hg_prove(hg_prover *p);
-hg_prove hg_prove_gradients, hg_prove_penalties, hg_prove_contractions, hg_prove_corruption, hg_prove_tying,
+hg_prove hg_prove_gradients, hg_prove_penalties, hg_prove_numbers, hg_prove_contractions, hg_prove_corruption, hg_prove_tying,
     hg_prove_orthonormal, hg_prove_predictive, hg_prove_epochs;
 
 /* Hands a proof on. */
 void hg_proven(hg_prover *p, const char *name, bool holds, const char *format, ...) HG_PRINTF(4, 5);
+
+/* A prover's graph and samples, from declaration and options; false with the error latched. To be closed either way. */
+bool hg_prover_open(hg_prover *p);
+void hg_prover_close(hg_prover *p);
+
+/* The length of a term's gradient by all parameters; negative with the error latched. */
+double hg_prover_gradient_length(hg_prover *p, hg_tensor *term);
 
 /* Samples to train on. NULL with the error latched. */
 hg_dataset *hg_prover_data(hg_prover *p);

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The length of a term's gradient by all parameters; negative with the error latched. */
-static double gradient_length(hg_prover *p, hg_tensor *term)
+double hg_prover_gradient_length(hg_prover *p, hg_tensor *term)
 {
     double length = -1;
     if (hg_grad(term, p->parameters, p->parameter, p->gradient) != HG_OK) {
@@ -73,7 +72,7 @@ static void prove_gradient(hg_prover *p, const char *name, hg_tensor *value, int
 {
     char what[80], text[HG_ERROR_TEXT];
     hg_check_report report;
-    const double length = gradient_length(p, value);
+    const double length = hg_prover_gradient_length(p, value);
     const double scale = length > 0 && isfinite(length) ? sqrt(count_numbers(p)) / length : 1;
     if (p->error->status != HG_OK)
         return;
@@ -118,10 +117,10 @@ void hg_prove_gradients(hg_prover *p)
 void hg_prove_penalties(hg_prover *p)
 {
     const hg_terms *terms = &p->parts.terms;
-    double loss = terms->count > 1 ? gradient_length(p, terms->term[0].value) : 0;
+    double loss = terms->count > 1 ? hg_prover_gradient_length(p, terms->term[0].value) : 0;
     for (int i = 1; i < terms->count && p->error->status == HG_OK; i++) {
         char what[80];
-        double length = gradient_length(p, terms->term[i].value);
+        double length = hg_prover_gradient_length(p, terms->term[i].value);
         snprintf(what, sizeof what, "%s moves the gradient", terms->term[i].name);
         hg_proven(p, what, length > 0, length > 0 ? "its gradient is %.3g long, that of the loss %.3g"
                                                   : "its gradient is %g: it does nothing beside the loss's of %.3g",

@@ -9,7 +9,7 @@
 /* What was proved: names of the proofs, and of those that fail. */
 typedef struct verdict {
     int  proofs, failures;
-    char names[1024], failed[1024], text[HG_ERROR_TEXT]; /* text: of the last failure */
+    char names[2048], failed[2048], text[HG_ERROR_TEXT]; /* text: of the last failure */
 } verdict;
 
 static void take(const hg_proof *proof, void *to)
@@ -80,6 +80,16 @@ static hg_tensor *dirty_target(const hg_parts *parts, const void *spec)
     return hg_squared_error_by(parts->reconstruction, parts->corrupted, HG_PER_ELEMENT);
 }
 
+/* A penalty whose weight is never used. */
+static hg_tensor *deaf(hg_parts *parts, const void *spec)
+{
+    (void)spec;
+    return hg_reduce(hg_abs(parts->penalised_code), HG_MEAN_OVER_SAMPLES);
+}
+
+static const hg_penalty_kind deaf_kind = { .kind = { "deaf", sizeof(hg_l1_spec),
+                                                     (const hg_field[]){ HG_NUMBER_FIELD(hg_l1_spec, beta, "[0, inf)", 0), { 0 } } },
+                                           .apply = deaf };
 static const hg_corruption_kind same_noise_kind = { .kind = { .name = "same_noise" }, .apply = same_noise },
                                 first_numbers_kind = { .kind = { .name = "first_numbers" }, .apply = first_numbers };
 static const hg_loss_kind dirty_kind = { .kind = { .name = "dirty" }, .errors = dirty_target };
@@ -90,6 +100,8 @@ static const hg_autoencoder
     wrong_vjp = { .name = "wrong vjp", .input = { 12 }, .encoder = { HG_DENSE(6), HG_CUSTOM(cube) }, .decoder = { HG_DENSE(12) } },
     wrong_in_penalty = { .name = "wrong penalty", .input = { 12 }, CODE, .decoder = { HG_DENSE(12) },
                          .penalties = { HG_L1(1e-7), HG_WEIGHT_DECAY(0) } },
+    unheard = { .name = "unheard", .input = { 12 }, CODE, .decoder = { HG_DENSE(12) },
+                .penalties = { { &deaf_kind, &(const hg_l1_spec){ 0.5 } } } },
     untied = { .name = "untied", .input = { 12 }, CODE, .decoder = { HG_DENSE(12), HG_CUSTOM(own_matrix) }, .tied = true },
     stale = { .name = "stale", .input = { 12 }, CODE, .decoder = { HG_DENSE(12) }, .corrupt = { &same_noise_kind, NULL } },
     partial = { .name = "partial", .input = { 12 }, CODE, .decoder = { HG_DENSE(12) }, .corrupt = { &first_numbers_kind, NULL } },
@@ -134,6 +146,7 @@ static void each_proof_catches_what_it_is_for(void **state)
     } rows[] = {
         { &wrong_vjp, "gradient of the objective; ", "by differences" },
         { &wrong_in_penalty, "weight_decay moves the gradient; ", "does nothing" },
+        { &unheard, "beta changes the gradient of deaf; ", "with beta 0.75 instead of 0.5" },
         { &untied, "decoder has the encoder's weights; ", "\"decoder/2/own\" is not shared" },
         { &stale, "corruption differs from step to step; corruption covers the data; ", "numbers have been corrupted" },
         { &partial, "corruption covers the data; ", "15 of 60 numbers" },
@@ -158,22 +171,29 @@ static void right_declarations_are_proved(void **state)
         const char           *names; /* of all proofs, those of gradients but the first left out */
     } rows[] = {
         { &right,
-          "gradient of the objective; gradient of loss; gradient of sparse; gradient of contractive; gradient of contractive; "
-          "gradient of contractive_higher; gradient of l1; gradient of weight_decay; sparse moves the gradient; contractive "
-          "moves the gradient; contractive moves the gradient; contractive_higher moves the gradient; l1 moves the gradient; "
-          "weight_decay moves the gradient; contraction is |J|^2; contraction's estimate is fair; decoder has the "
-          "encoder's weights; corruption differs from step to step; corruption covers the data; target stays clean; an epoch "
-          "uses every sample once; " },
+          "gradient of the objective; gradient of loss; gradient of sparse; gradient of contractive; gradient of "
+          "contractive; gradient of contractive_higher; gradient of l1; gradient of weight_decay; sparse moves "
+          "the gradient; contractive moves the gradient; contractive moves the gradient; contractive_higher "
+          "moves the gradient; l1 moves the gradient; weight_decay moves the gradient; rho changes the gradient "
+          "of sparse; beta changes the gradient of sparse; gamma changes the gradient of contractive; gamma "
+          "changes the gradient of contractive; gamma changes the gradient of contractive_higher; beta changes "
+          "the gradient of l1; weight changes the gradient of weight_decay; contraction is |J|^2; contraction's "
+          "estimate is fair; decoder has the encoder's weights; corruption differs from step to step; corruption "
+          "covers the data; target stays clean; an epoch uses every sample once; " },
         { &all_together,
-          "gradient of the objective; gradient of loss; gradient of sparse; gradient of contractive; sparse moves the gradient; "
-          "contractive moves the gradient; contraction is |J|^2; decoder has the encoder's weights; corruption differs from step "
-          "to step; corruption covers the data; target stays clean; an epoch uses every sample once; " },
+          "gradient of the objective; gradient of loss; gradient of sparse; gradient of contractive; sparse "
+          "moves the gradient; contractive moves the gradient; rho changes the gradient of sparse; beta changes "
+          "the gradient of sparse; running changes the gradient of sparse; gamma changes the gradient of "
+          "contractive; contraction is |J|^2; decoder has the encoder's weights; corruption differs from step to "
+          "step; corruption covers the data; target stays clean; an epoch uses every sample once; " },
         { &normalised,
-          "gradient of the objective; gradient of loss; gradient of contractive; contractive moves the gradient; contraction "
-          "is |J|^2; an epoch uses every sample once; " },
+          "gradient of the objective; gradient of loss; gradient of contractive; contractive moves the gradient; "
+          "gamma changes the gradient of contractive; contraction is |J|^2; an epoch uses every sample once; " },
         { &deep,
-          "gradient of the objective; gradient of loss; gradient of contractive; gradient of contractive_higher; contractive moves "
-          "the gradient; contractive_higher moves the gradient; contraction is |J|^2; an epoch uses every sample once; " },
+          "gradient of the objective; gradient of loss; gradient of contractive; gradient of contractive_higher; "
+          "contractive moves the gradient; contractive_higher moves the gradient; gamma changes the gradient of "
+          "contractive; gamma changes the gradient of contractive_higher; contraction is |J|^2; an epoch uses "
+          "every sample once; " },
         { &rotation,
           "gradient of the objective; decoder has the encoder's weights; rows stay orthonormal; an epoch uses every sample "
           "once; " },

@@ -20,7 +20,7 @@ typedef struct hg_proof_options {
 /* Proves in f64, with the declared input's shape and random samples:
    - the gradients of the objective and of each of its terms equal central differences, those of contractive penalties in the
      second order too;
-   - every penalty moves the gradient;
+   - every penalty moves the gradient, and every number that it is given changes that;
    - the decoder of a tied autoencoder has the encoder's weights, transposed, and none of its own;
    - rows that are to be orthonormal stay so in training;
    - corruption differs from step to step, gets to every number of every sample, and leaves the target clean;
