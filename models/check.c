@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 static hg_prove *const proofs[] = {
-    hg_prove_gradients,  hg_prove_penalties,   hg_prove_numbers,    hg_prove_contractions, hg_prove_tying,
-    hg_prove_corruption, hg_prove_orthonormal, hg_prove_predictive, hg_prove_epochs,
+    hg_prove_gradients, hg_prove_penalties,  hg_prove_numbers,     hg_prove_jacobians,  hg_prove_contractions,
+    hg_prove_tying,     hg_prove_corruption, hg_prove_orthonormal, hg_prove_predictive, hg_prove_epochs,
 };
 
 /* ---- Shared --------------------------------------------------------------------------------------------- */
@@ -32,6 +32,15 @@ bool hg_prover_good(hg_prover *p)
     else if (hg_graph_status(p->graph) != HG_OK)
         hg_fail(p->error, hg_graph_status(p->graph), "%s", hg_graph_error(p->graph));
     return p->error->status == HG_OK;
+}
+
+hg_tensor *hg_prover_penalty(const hg_prover *p, int index)
+{
+    const hg_terms *terms = &p->parts.terms;
+    int count = 0;
+    while (count < HG_MOST_PENALTIES && p->declaration->penalties[count].kind != NULL)
+        count++;
+    return index < count ? terms->term[terms->count - count + index].value : NULL;
 }
 
 double *hg_prover_alloc(hg_prover *p, int64_t count)

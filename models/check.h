@@ -24,7 +24,7 @@ typedef struct hg_prover {
 
 /* A kind of proof: does nothing where it does not apply. An error is latched in p->error. */
 typedef void hg_prove(hg_prover *p);
-hg_prove hg_prove_gradients, hg_prove_penalties, hg_prove_numbers, hg_prove_contractions, hg_prove_corruption, hg_prove_tying,
+hg_prove hg_prove_gradients, hg_prove_penalties, hg_prove_numbers, hg_prove_jacobians, hg_prove_contractions, hg_prove_corruption, hg_prove_tying,
     hg_prove_orthonormal, hg_prove_predictive, hg_prove_epochs;
 
 /* Hands a proof on. */
@@ -36,6 +36,9 @@ void hg_prover_close(hg_prover *p);
 
 /* The length of a term's gradient by all parameters; negative with the error latched. */
 double hg_prover_gradient_length(hg_prover *p, hg_tensor *term);
+
+/* The term of penalty `index`, NULL past the last: penalties are the last terms. */
+hg_tensor *hg_prover_penalty(const hg_prover *p, int index);
 
 /* Samples to train on. NULL with the error latched. */
 hg_dataset *hg_prover_data(hg_prover *p);

@@ -12,19 +12,19 @@ static double other_than(double number, const hg_field *field)
     return hg_in_range(1.5 * number, field->range) ? 1.5 * number : 0.5 * number;
 }
 
-static double length_with(const hg_prover *p, int index, int term, const void *spec)
+static double length_with(const hg_prover *p, int index, const void *spec)
 {
     hg_autoencoder changed = *p->declaration;
     hg_prover other = { .declaration = &changed, .options = p->options, .error = p->error };
     changed.penalties[index].spec = spec;
     double length = -1;
     if (hg_prover_open(&other))
-        length = hg_prover_gradient_length(&other, other.parts.terms.term[term].value);
+        length = hg_prover_gradient_length(&other, hg_prover_penalty(&other, index));
     hg_prover_close(&other);
     return length;
 }
 
-static void prove_number(hg_prover *p, int index, int term, double before, const hg_field *field)
+static void prove_number(hg_prover *p, int index, double before, const hg_field *field)
 {
     alignas(max_align_t) char spec[HG_SPEC_BYTES];
     char what[80];
@@ -34,30 +34,25 @@ static void prove_number(hg_prover *p, int index, int term, double before, const
     memcpy(&was, spec + field->offset, sizeof was);
     now = other_than(was, field);
     memcpy(spec + field->offset, &now, sizeof now);
-    const double after = length_with(p, index, term, spec);
+    const double after = length_with(p, index, spec);
     snprintf(what, sizeof what, "%s changes the gradient of %s", field->name, penalty->kind->kind.name);
     if (p->error->status == HG_OK)
         hg_proven(p, what, fabs(after - before) > 1e-6 * before,
                   "with %s %g instead of %g it is %.6g long instead of %.6g", field->name, now, was, after, before);
 }
 
-static void prove_penalty(hg_prover *p, int index, int term)
+static void prove_penalty(hg_prover *p, int index)
 {
     const hg_penalty *penalty = &p->declaration->penalties[index];
     const hg_field *field = penalty->spec == NULL ? NULL : penalty->kind->kind.field;
-    const double before = field == NULL ? 0 : hg_prover_gradient_length(p, p->parts.terms.term[term].value);
+    const double before = field == NULL ? 0 : hg_prover_gradient_length(p, hg_prover_penalty(p, index));
     for (; field != NULL && field->name != NULL && before > 0 && p->error->status == HG_OK; field++)
         if (field->type == HG_FIELD_NUMBER && hg_field_given(field, penalty->spec))
-            prove_number(p, index, term, before, field);
+            prove_number(p, index, before, field);
 }
 
-/* Penalties are the last terms. */
 void hg_prove_numbers(hg_prover *p)
 {
-    const hg_penalty *penalties = p->declaration->penalties;
-    int count = 0;
-    while (count < HG_MOST_PENALTIES && penalties[count].kind != NULL)
-        count++;
-    for (int i = 0; i < count && p->error->status == HG_OK; i++)
-        prove_penalty(p, i, p->parts.terms.count - count + i);
+    for (int i = 0; hg_prover_penalty(p, i) != NULL && p->error->status == HG_OK; i++)
+        prove_penalty(p, i);
 }

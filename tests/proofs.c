@@ -90,6 +90,21 @@ static hg_tensor *deaf(hg_parts *parts, const void *spec)
 static const hg_penalty_kind deaf_kind = { .kind = { "deaf", sizeof(hg_l1_spec),
                                                      (const hg_field[]){ HG_NUMBER_FIELD(hg_l1_spec, beta, "[0, inf)", 0), { 0 } } },
                                            .apply = deaf };
+/* The Jacobian of the sum of the code in the place of the code's. */
+static hg_tensor *of_the_sum(hg_parts *parts, const void *spec)
+{
+    hg_tensor *x = parts->penalised, *gradient;
+    if (hg_grad(hg_sum(parts->apart, HG_ALL_AXES), 1, &x, &gradient) != HG_OK)
+        return NULL;
+    return hg_scale(hg_reduce(hg_square(gradient), HG_MEAN_OVER_SAMPLES), ((const hg_contractive_spec *)spec)->gamma);
+}
+
+static const hg_penalty_kind summed_kind = {
+    .kind = { "contractive", sizeof(hg_contractive_spec),
+              (const hg_field[]){ HG_NUMBER_FIELD(hg_contractive_spec, gamma, "[0, inf)", 0), { 0 } } },
+    .apart = true,
+    .apply = of_the_sum,
+};
 static const hg_corruption_kind same_noise_kind = { .kind = { .name = "same_noise" }, .apply = same_noise },
                                 first_numbers_kind = { .kind = { .name = "first_numbers" }, .apply = first_numbers };
 static const hg_loss_kind dirty_kind = { .kind = { .name = "dirty" }, .errors = dirty_target };
@@ -102,6 +117,8 @@ static const hg_autoencoder
                          .penalties = { HG_L1(1e-7), HG_WEIGHT_DECAY(0) } },
     unheard = { .name = "unheard", .input = { 12 }, CODE, .decoder = { HG_DENSE(12) },
                 .penalties = { { &deaf_kind, &(const hg_l1_spec){ 0.5 } } } },
+    summed = { .name = "summed", .input = { 12 }, .encoder = { HG_DENSE(8, .act = hg_tanh), HG_DENSE(6, .act = hg_sigmoid) },
+               .decoder = { HG_DENSE(12) }, .penalties = { { &summed_kind, &(const hg_contractive_spec){ .gamma = 0.5 } } } },
     untied = { .name = "untied", .input = { 12 }, CODE, .decoder = { HG_DENSE(12), HG_CUSTOM(own_matrix) }, .tied = true },
     stale = { .name = "stale", .input = { 12 }, CODE, .decoder = { HG_DENSE(12) }, .corrupt = { &same_noise_kind, NULL } },
     partial = { .name = "partial", .input = { 12 }, CODE, .decoder = { HG_DENSE(12) }, .corrupt = { &first_numbers_kind, NULL } },
@@ -147,6 +164,7 @@ static void each_proof_catches_what_it_is_for(void **state)
         { &wrong_vjp, "gradient of the objective; ", "by differences" },
         { &wrong_in_penalty, "weight_decay moves the gradient; ", "does nothing" },
         { &unheard, "beta changes the gradient of deaf; ", "with beta 0.75 instead of 0.5" },
+        { &summed, "contraction is that of differences; ", "by differences" },
         { &untied, "decoder has the encoder's weights; ", "\"decoder/2/own\" is not shared" },
         { &stale, "corruption differs from step to step; corruption covers the data; ", "numbers have been corrupted" },
         { &partial, "corruption covers the data; ", "15 of 60 numbers" },
@@ -177,23 +195,26 @@ static void right_declarations_are_proved(void **state)
           "moves the gradient; l1 moves the gradient; weight_decay moves the gradient; rho changes the gradient "
           "of sparse; beta changes the gradient of sparse; gamma changes the gradient of contractive; gamma "
           "changes the gradient of contractive; gamma changes the gradient of contractive_higher; beta changes "
-          "the gradient of l1; weight changes the gradient of weight_decay; contraction is |J|^2; contraction's "
-          "estimate is fair; decoder has the encoder's weights; corruption differs from step to step; corruption "
-          "covers the data; target stays clean; an epoch uses every sample once; " },
+          "the gradient of l1; weight changes the gradient of weight_decay; contraction is that of differences; "
+          "contraction is |J|^2; contraction's estimate is fair; decoder has the encoder's weights; corruption "
+          "differs from step to step; corruption covers the data; target stays clean; an epoch uses every sample "
+          "once; " },
         { &all_together,
           "gradient of the objective; gradient of loss; gradient of sparse; gradient of contractive; sparse "
           "moves the gradient; contractive moves the gradient; rho changes the gradient of sparse; beta changes "
           "the gradient of sparse; running changes the gradient of sparse; gamma changes the gradient of "
-          "contractive; contraction is |J|^2; decoder has the encoder's weights; corruption differs from step to "
-          "step; corruption covers the data; target stays clean; an epoch uses every sample once; " },
+          "contractive; contraction is that of differences; contraction is |J|^2; decoder has the encoder's "
+          "weights; corruption differs from step to step; corruption covers the data; target stays clean; an "
+          "epoch uses every sample once; " },
         { &normalised,
           "gradient of the objective; gradient of loss; gradient of contractive; contractive moves the gradient; "
-          "gamma changes the gradient of contractive; contraction is |J|^2; an epoch uses every sample once; " },
+          "gamma changes the gradient of contractive; contraction is that of differences; contraction is |J|^2; "
+          "an epoch uses every sample once; " },
         { &deep,
           "gradient of the objective; gradient of loss; gradient of contractive; gradient of contractive_higher; "
           "contractive moves the gradient; contractive_higher moves the gradient; gamma changes the gradient of "
-          "contractive; gamma changes the gradient of contractive_higher; contraction is |J|^2; an epoch uses "
-          "every sample once; " },
+          "contractive; gamma changes the gradient of contractive_higher; contraction is that of differences; "
+          "contraction is |J|^2; an epoch uses every sample once; " },
         { &rotation,
           "gradient of the objective; decoder has the encoder's weights; rows stay orthonormal; an epoch uses every sample "
           "once; " },

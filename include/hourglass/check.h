@@ -24,6 +24,7 @@ typedef struct hg_proof_options {
    - the decoder of a tied autoencoder has the encoder's weights, transposed, and none of its own;
    - rows that are to be orthonormal stay so in training;
    - corruption differs from step to step, gets to every number of every sample, and leaves the target clean;
+   - a contractive penalty is what differences of the code give, whatever the encoder;
    - contractive penalties, however they are taken, equal |J|^2 entry by entry, and estimates agree with it;
    - an epoch of training uses every sample once.
    Each proof that applies is handed to `take`. options may be NULL. HG_OK if all hold, HG_NOT_PROVEN if one does not, another
