@@ -448,6 +448,119 @@ static void use_takes_the_mean(void **state)
     hg_dataset_free(data);
 }
 
+/* ---- Contractions of what is noisy, or mixes the samples of a batch ---------------------------------------- */
+
+enum { D = 7, K = 3, R = 4, B = 5 };
+
+/* clang-format off */
+#define CODE HG_DENSE(R, .act = hg_sigmoid)
+static const hg_autoencoder
+    dropped = { .name = "dropped", .input = { D }, .encoder = { HG_DENSE(K, .act = hg_tanh), HG_DROPOUT(0.4), CODE },
+                .decoder = { HG_DENSE(D) }, .penalties = { HG_CONTRACTIVE(0.7) } },
+    normed = { .name = "normed", .input = { D }, .encoder = { HG_DENSE(K), HG_BATCH_NORM(hg_tanh), CODE },
+               .decoder = { HG_DENSE(D) }, .penalties = { HG_CONTRACTIVE(0.7) } };
+/* clang-format on */
+
+/* u = scale W x + shift, h = mask tanh(u), a = V h: the mean over the samples of |diag(s'(a)) V diag(mask tanh'(u) scale) W|^2. */
+typedef struct middle {
+    double scale[K], shift[K], mask[K][B];
+} middle;
+
+static double contraction(double W[K][D], double V[R][K], double X[D][B], const middle *m)
+{
+    double sum = 0;
+    for (int b = 0; b < B; b++) {
+        double h[K], slope[K];
+        for (int k = 0; k < K; k++) {
+            double u = m->shift[k];
+            for (int i = 0; i < D; i++)
+                u += m->scale[k] * W[k][i] * X[i][b];
+            h[k] = m->mask[k][b] * tanh(u);
+            slope[k] = m->mask[k][b] * (1 - tanh(u) * tanh(u)) * m->scale[k];
+        }
+        for (int j = 0; j < R; j++) {
+            double a = 0;
+            for (int k = 0; k < K; k++)
+                a += V[j][k] * h[k];
+            const double s = 1 / (1 + exp(-a));
+            for (int i = 0; i < D; i++) {
+                double entry = 0;
+                for (int k = 0; k < K; k++)
+                    entry += s * (1 - s) * V[j][k] * slope[k] * W[k][i];
+                sum += entry * entry / B;
+            }
+        }
+    }
+    return sum;
+}
+
+/* The penalty of a graph in training at step 5, and by hand. */
+static void check_contraction(hg_graph *g, const hg_parts *parts, const middle *m)
+{
+    double X[D][B], W[K][D], V[R][K], value;
+    for (int i = 0; i < D * B; i++)
+        X[i / B][i % B] = sin(1.7 * i);
+    hg_read(hg_graph_find(g, "encoder/1/weight"), &W[0][0], K * D);
+    hg_read(hg_graph_find(g, "encoder/3/weight"), &V[0][0], R * K);
+    hg_tensor *term = parts->terms.term[1].value;
+    hg_plan *plan = hg_plan_new(g, 1, &term, &(hg_plan_options){ .batch = B, .threads = 1 });
+    assert_string_equal(hg_graph_error(g), "");
+    hg_plan_write(plan, parts->input, &X[0][0], D * B);
+    if (hg_plan_data(plan, parts->step) != NULL)
+        hg_plan_write(plan, parts->step, (double[]){ 5 }, 1);
+    assert_int_equal(hg_run(plan), HG_OK);
+    assert_int_equal(hg_plan_read(plan, term, &value, 1), HG_OK);
+    const double expected = 0.7 * contraction(W, V, X, m);
+    assert_true(fabs(value - expected) < 1e-12 * expected);
+    hg_plan_free(plan);
+}
+
+/* One mask for all directions of a sample: that of the forward pass, drawn once more by its name. */
+static void contractions_see_one_mask(void **state)
+{
+    (void)state;
+    hg_parts parts;
+    middle m = { .scale = { 1, 1, 1 } };
+    hg_graph *g = hg_graph_new(HG_F64), *again = hg_graph_new(HG_F64);
+    hg_tensor *step = hg_constant_i64(again, HG_SCALAR, (int64_t[]){ 5 });
+    assert_int_equal(hg_eval(hg_random_mask(step, "encoder/2/mask", HG_SHAPE(K, B), 0.6), &m.mask[0][0], K * B), HG_OK);
+    int kept = 0;
+    for (int i = 0; i < K * B; i++) {
+        kept += m.mask[i / B][i % B] != 0;
+        m.mask[i / B][i % B] /= 0.6;
+    }
+    assert_true(kept > 0 && kept < K * B);
+    assert_int_equal(hg_autoencoder_build(&dropped, g, HG_TRAINING, &parts), HG_OK);
+    check_contraction(g, &parts, &m);
+    hg_graph_free(again);
+    hg_graph_free(g);
+}
+
+/* A batch's own moments mix its samples: the Jacobian is that of running moments, while the rest goes on in training. */
+static void contractions_take_running_moments(void **state)
+{
+    (void)state;
+    hg_parts parts;
+    middle m;
+    const double mean[K] = { 0.3, -0.2, 0.1 }, variance[K] = { 0.5, 2, 1.25 }, gain[K] = { 1.5, -0.75, 1 },
+                 bias[K] = { 0.1, 0.2, -0.3 };
+    for (int k = 0; k < K; k++) {
+        m.scale[k] = gain[k] / sqrt(variance[k] + 1e-5);
+        m.shift[k] = bias[k] - mean[k] * m.scale[k];
+        for (int b = 0; b < B; b++)
+            m.mask[k][b] = 1;
+    }
+    hg_graph *g = hg_graph_new(HG_F64);
+    assert_int_equal(hg_autoencoder_build(&normed, g, HG_TRAINING, &parts), HG_OK);
+    assert_int_equal(parts.updates.count, 2);
+    hg_write(hg_graph_find(g, "encoder/2/mean"), mean, K);
+    hg_write(hg_graph_find(g, "encoder/2/variance"), variance, K);
+    hg_write(hg_graph_find(g, "encoder/2/gain"), gain, K);
+    hg_write(hg_graph_find(g, "encoder/2/bias"), bias, K);
+    check_contraction(g, &parts, &m);
+    hg_graph_free(g);
+}
+
 /* ---- All --------------------------------------------------------------------------------------------------- */
 
 int main(void)
@@ -459,6 +572,7 @@ int main(void)
         cmocka_unit_test(corruption_is_distributed_as_declared),
         cmocka_unit_test(use_is_not_corrupted),           cmocka_unit_test(rows_stay_orthonormal),
         cmocka_unit_test(running_activity_is_kept),       cmocka_unit_test(use_takes_the_mean),
+        cmocka_unit_test(contractions_see_one_mask),      cmocka_unit_test(contractions_take_running_moments),
     };
     return cmocka_run_group_tests_name("regularised", tests, make_scratch, remove_scratch);
 }
