@@ -141,6 +141,8 @@ static const hg_autoencoder
     deep = { .name = "deep", .input = { 12 },
              .encoder = { HG_DENSE(8, .act = hg_sigmoid), HG_DENSE(6, .act = hg_tanh), HG_DENSE(4, .act = hg_sigmoid) },
              .decoder = HG_MIRROR, .penalties = { HG_CONTRACTIVE(0.1), HG_CONTRACTIVE_HIGHER(0.1) } },
+    square = { .name = "square", .input = { 12 }, .encoder = { HG_DENSE(12, .act = hg_sigmoid) }, .decoder = HG_MIRROR,
+               .tied = true, .corrupt = HG_GAUSSIAN(0.5) },
     rotation = { .name = "rotation", .input = { 12 }, .encoder = { HG_DENSE(5) }, .decoder = HG_MIRROR, .tied = true,
                  .orthonormal = true },
     predicted = { .name = "predicted", .input = { 12 }, CODE, .decoder = { HG_DENSE(12, .no_bias = true) },
@@ -215,6 +217,9 @@ static void right_declarations_are_proved(void **state)
           "contractive moves the gradient; contractive_higher moves the gradient; gamma changes the gradient of "
           "contractive; gamma changes the gradient of contractive_higher; contraction is that of differences; "
           "contraction is |J|^2; an epoch uses every sample once; " },
+        { &square, /* whose weights would fit unturned, too */
+          "gradient of the objective; decoder has the encoder's weights; corruption differs from step to step; corruption covers "
+          "the data; target stays clean; an epoch uses every sample once; " },
         { &rotation,
           "gradient of the objective; decoder has the encoder's weights; rows stay orthonormal; an epoch uses every sample "
           "once; " },

@@ -140,6 +140,12 @@ static void worked_convolutional_shapes(void **state)
         assert_true(hg_shape_equal(hg_tensor_shape(output), &HG_SHAPE(dim[0], dim[1], dim[2], HG_BATCH)));
     }
     assert_int_equal(hg_model_code_size(model), 32);
+    const hg_autoencoder *a = hg_model_declaration(model);
+    const hg_training_settings settings = hg_settings_for(a, (hg_training_settings){ 0 });
+    const hg_scaling scale = hg_model_scaling(model); /* (x - 0.5) / 0.5 */
+    assert_true(settings.epochs == 20 && settings.batch == 128 && settings.optimizer.kind == &hg_adam_optimizer);
+    assert_true(((const hg_adam_spec *)settings.optimizer.spec)->rate == 0.001 && scale.low == -1 && scale.high == 1);
+    assert_true(((const hg_conv_spec *)a->decoder[2].spec)->act == hg_tanh);
     hg_model_free(model);
     model = hg_model_new(&as_printed, HG_F32, 1);
     assert_int_equal(hg_model_status(model), HG_BAD_SHAPE);

@@ -4,6 +4,7 @@
 #define UNITS(n) HG_DENSE(n, .act = hg_sigmoid, .init = HG_XAVIER_GAIN(4))
 #define EPOCHS(n) { .epochs = n, .batch = 256, .optimizer = HG_ADAM(.rate = 0.001), .schedule = HG_COSINE }
 #define LAYER EPOCHS(5)
+#define ERROR "test squared error per image"
 
 static const hg_autoencoder model = {
     .name = "deep",
@@ -21,10 +22,13 @@ const recipe deep_logistic = {
     .name = "deep-logistic",
     .description = "784-1000-500-250-30 and back, logistic units, a linear code",
     .trials = { { .name = "40 epochs", .model = &model, .training = &training },
+                { .name = "pre-trained (5 epochs a layer), 40 epochs", .model = &model, .stack = &stack,
+                  .training = &training },
                 { .name = "10 epochs", .model = &model, .training = &short_training },
                 { .name = "pre-trained (5 epochs a layer), 10 epochs", .model = &model, .stack = &stack,
                   .training = &short_training } },
-    .targets = { { "test squared error per image", test_squared_error, .most = 4.8 },
-                 { "test squared error per image", test_squared_error, .trial = 1 },
-                 { "test squared error per image", test_squared_error, .trial = 2, .below = 1, .than = 1 } },
+    .targets = { { ERROR, test_squared_error, .most = 4.8 },
+                 { ERROR, test_squared_error, .trial = 1, .most = 4.8 },
+                 { ERROR, test_squared_error, .trial = 2 },
+                 { ERROR, test_squared_error, .trial = 3, .below = 1, .than = 2 } },
 };

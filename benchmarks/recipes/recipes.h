@@ -5,7 +5,7 @@
 
 #include <hourglass.h>
 
-enum { MOST_TRIALS = 3, MOST_TARGETS = 12, MOST_EPOCHS = 64 };
+enum { MOST_TRIALS = 4, MOST_TARGETS = 12, MOST_EPOCHS = 64 };
 
 /* A model trained in up to three ways, one after the other; what is NULL is left out. */
 typedef struct trial {
