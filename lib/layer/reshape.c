@@ -33,6 +33,10 @@ static hg_tensor *reshape(hg_tensor *x, const void *attributes, const hg_layer_c
     hg_shape from = *hg_tensor_shape(x);
     from.rank--;
     const int64_t has = hg_shape_count(&from, 1), wanted = hg_shape_count(&to, 1);
+    if (wanted < 0)
+        return hg_graph_fail(hg_tensor_graph(x), HG_BAD_SHAPE, "%s: its input is %s, which is %lld numbers a sample, but %s would "
+                             "be more than can be counted", context->place, hg_shape_print(&from, given), (long long)has,
+                             hg_shape_print(&to, asked));
     if (has != wanted) {
         hg_shape other = nearest(&to, has);
         return hg_graph_fail(hg_tensor_graph(x), HG_BAD_SHAPE,
