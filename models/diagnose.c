@@ -35,8 +35,8 @@ typedef struct facts {
     const hg_report  *report;
     int64_t           samples; /* looked at */
     int               layers, code;
-    layer_facts       layer[MOST_LAYERS]; /* all but the last, whose units may well stay at an end of their range; layer[code]
-                                             gives the code */
+    layer_facts       layer[MOST_LAYERS]; /* all but the one that gives the output, whose units may well stay at an end of
+                                             their range; layer[code] gives the code */
     double            error, mean_error;     /* |y - x|^2 and |mean - x|^2 per sample */
 } facts;
 
@@ -78,6 +78,14 @@ static bool open_layer(facts *f, const char *side, int index, const hg_layer *la
     return l->unit != NULL;
 }
 
+/* The last layer that does more than to shape. */
+static const hg_tensor *unshaped(const hg_tensor *t)
+{
+    while (strcmp(hg_tensor_op(t)->name, "reshape") == 0)
+        t = hg_tensor_input(t, 0);
+    return t;
+}
+
 static bool open_layers(facts *f)
 {
     alignas(max_align_t) char spec[HG_SPEC_BYTES];
@@ -86,7 +94,8 @@ static bool open_layers(facts *f)
     for (int i = 0; i < HG_MOST_LAYERS && parts->encoder[i] != NULL && good; i++)
         good = open_layer(f, "encoder", i, &parts->declaration->encoder[i], parts->encoder[i]);
     f->code = f->layers - 1;
-    for (int i = 0; i + 1 < HG_MOST_LAYERS && parts->decoder[i + 1] != NULL && good; i++) {
+    const hg_tensor *last = unshaped(parts->reconstruction);
+    for (int i = 0; i < HG_MOST_LAYERS && unshaped(parts->decoder[i]) != last && good; i++) {
         const hg_layer layer = hg_decoder_layer(parts, i, spec);
         good = open_layer(f, "decoder", i, &layer, parts->decoder[i]);
     }

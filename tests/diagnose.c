@@ -10,6 +10,8 @@
 static const hg_autoencoder
     healthy = { .name = "healthy", IMAGE, .encoder = { HG_DENSE(64, .act = hg_tanh), HG_DENSE(16, .act = hg_sigmoid, .init = HG_XAVIER_GAIN(4)) },
                 .decoder = HG_MIRROR_TO(hg_sigmoid) },
+    reshaped = { .name = "reshaped", IMAGE, .encoder = { HG_DENSE(32, .act = hg_relu) },
+                 .decoder = { HG_DENSE(784, .act = hg_sigmoid), HG_RESHAPE(1, 28, 28) }, .loss = HG_BINARY_CROSS_ENTROPY },
     rectified = { .name = "rectified", IMAGE, .encoder = { HG_DENSE(64, .act = hg_relu), HG_DENSE(16) },
                   .decoder = HG_MIRROR_TO(hg_sigmoid) },
     entropy = { .name = "entropy", IMAGE, .encoder = { HG_DENSE(32, .act = hg_relu) }, .decoder = HG_MIRROR,
@@ -87,6 +89,8 @@ static const example examples[] = {
     { .autoencoder = &healthy, .epochs = 8, .factor = 1, .losses = { 9, 8, 7.5, 7.6 } },
     { .autoencoder = &entropy, .epochs = 8, .factor = 1 },
     { .autoencoder = &images, .epochs = 8, .factor = 1 },
+    /* pixels may well be black or white throughout */
+    { .autoencoder = &reshaped, .epochs = 8, .factor = 1, .changes = { { "decoder/1/weight", 30, 0 }, { "decoder/1/bias", 30, 0 } } },
     { .autoencoder = &wide_denoising, .epochs = 3, .factor = 1 },
     { .autoencoder = &wide_sparse, .epochs = 3, .factor = 1 },
     { .autoencoder = &wide_dropout, .epochs = 3, .factor = 1 },
