@@ -299,14 +299,16 @@ static void check_mean(const facts *f, sentence *s)
             "more epochs, change the rate, or lower the penalties", f->error, f->mean_error);
 }
 
-/* The first layer of which more than half of the units are so: some are in any healthy one. */
-static const layer_facts *find_layer(const facts *f, bool (*is)(const facts *f, const layer_facts *l, const unit *u), int64_t *count)
+typedef bool judge(const facts *f, const layer_facts *l, const unit *u);
+
+/* The first layer of which more than this part of the units are so: some are in any healthy one. */
+static const layer_facts *find_layer(const facts *f, judge *is, double part, int64_t *count)
 {
     for (int i = 0; i < f->layers; i++) {
         *count = 0;
         for (int64_t j = 0; j < f->layer[i].units; j++)
             *count += is(f, &f->layer[i], &f->layer[i].unit[j]);
-        if (*count * 2 > f->layer[i].units)
+        if ((double)*count > part * (double)f->layer[i].units)
             return &f->layer[i];
     }
     return NULL;
@@ -321,7 +323,7 @@ static bool is_dead(const facts *f, const layer_facts *l, const unit *u)
 static void check_dead(const facts *f, sentence *s)
 {
     int64_t count;
-    const layer_facts *l = find_layer(f, is_dead, &count);
+    const layer_facts *l = find_layer(f, is_dead, 0.5, &count);
     if (l != NULL)
         say(s, "%lld of the %lld relu units of %s layer %d are dead, 0 for every sample, and learn no more: lower the rate, "
             "or declare leaky_relu", (long long)count, (long long)l->units, l->side, l->number);
@@ -337,7 +339,8 @@ static bool is_saturated(const facts *f, const layer_facts *l, const unit *u)
 static void check_saturated(const facts *f, sentence *s)
 {
     int64_t count;
-    const layer_facts *l = find_layer(f, is_saturated, &count);
+    /* of logistic units that start well, more than half may be so for some epochs */
+    const layer_facts *l = find_layer(f, is_saturated, 0.75, &count);
     if (l != NULL)
         say(s, "%lld of the %lld %s units of %s layer %d are saturated, at an end of their range for 98 %% of the samples or "
             "more, where their slope is all but 0: lower the rate, start the weights smaller, or scale the data",

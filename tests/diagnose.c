@@ -90,7 +90,7 @@ static const example examples[] = {
     { .autoencoder = &entropy, .epochs = 8, .factor = 1 },
     { .autoencoder = &images, .epochs = 8, .factor = 1 },
     /* pixels may well be black or white throughout */
-    { .autoencoder = &reshaped, .epochs = 8, .factor = 1, .changes = { { "decoder/1/weight", 30, 0 }, { "decoder/1/bias", 30, 0 } } },
+    { .autoencoder = &reshaped, .epochs = 8, .factor = 1, .changes = { { "decoder/1/weight", 1e3, 0 }, { "decoder/1/bias", 1e3, 0 } } },
     { .autoencoder = &wide_denoising, .epochs = 3, .factor = 1 },
     { .autoencoder = &wide_sparse, .epochs = 3, .factor = 1 },
     { .autoencoder = &wide_dropout, .epochs = 3, .factor = 1 },
