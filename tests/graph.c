@@ -323,6 +323,30 @@ static void only_real_scalars_have_a_gradient(void **state)
     hg_graph_free(g);
 }
 
+static void products_tell_their_factors(void **state)
+{
+    (void)state;
+    hg_graph *g = hg_graph_new(HG_F64);
+    hg_tensor *a = hg_parameter(g, "a", HG_SHAPE(2, 3), hg_normal_init(1));
+    hg_tensor *b = hg_parameter(g, "b", HG_SHAPE(2, 3), hg_normal_init(1));
+    hg_tensor *left = hg_matmul(hg_transpose(a), b), *right = hg_matmul(a, hg_transpose(b)); /* 3x3, 2x2 */
+    double stored[6], factor[6];
+    assert_ptr_equal(hg_matmul_factor(left, 1), b);
+    assert_ptr_equal(hg_matmul_factor(right, 0), a);
+    hg_read(a, stored, 6);
+    assert_int_equal(hg_eval(hg_matmul_factor(left, 0), factor, 6), HG_OK);
+    for (int i = 0; i < 6; i++)
+        assert_true(factor[i % 3 * 2 + i / 3] == stored[i]);
+    hg_read(b, stored, 6);
+    assert_int_equal(hg_eval(hg_matmul_factor(right, 1), factor, 6), HG_OK);
+    for (int i = 0; i < 6; i++)
+        assert_true(factor[i % 3 * 2 + i / 3] == stored[i]);
+    assert_null(hg_matmul_factor(a, 0));
+    assert_null(hg_matmul_factor(NULL, 0));
+    assert_string_equal(hg_graph_error(g), "");
+    hg_graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +363,7 @@ int main(void)
         cmocka_unit_test(gradient_of_an_inner_tensor),
         cmocka_unit_test(a_cotangent_of_any_shape),
         cmocka_unit_test(only_real_scalars_have_a_gradient),
+        cmocka_unit_test(products_tell_their_factors),
     };
     return cmocka_run_group_tests_name("graph", tests, NULL, NULL);
 }
