@@ -290,6 +290,22 @@ static bool fuse_siblings(fusion *f)
     return true;
 }
 
+static bool fuse_node(fusion *f, hg_node *n) { return !reads_elementwise(n) || !hg_node_runs(n) || fuse_inputs(f, n); }
+
+/* Copies come last, readers before what they read: so each goes with the reader that it was made for, not with what it is
+   computed from, which is in memory anyway. */
+static bool fuse_all(fusion *f)
+{
+    hg_plan *plan = f->plan;
+    for (size_t i = 0; i < plan->nodes; i++)
+        if (!plan->node[i].again && !fuse_node(f, &plan->node[i]))
+            return false;
+    for (size_t i = plan->nodes; i-- > 0;)
+        if (plan->node[i].again && !fuse_node(f, &plan->node[i]))
+            return false;
+    return true;
+}
+
 static bool make_units(fusion *f)
 {
     hg_plan *plan = f->plan;
@@ -301,10 +317,7 @@ static bool make_units(fusion *f)
         if (hg_node_runs(&plan->node[i]) && !add_to_unit(f, &f->unit[f->units++], &plan->node[i]))
             return false;
     plan->ops = f->units;
-    for (size_t i = 0; i < plan->nodes && !plan->options.no_fusion; i++)
-        if (reads_elementwise(&plan->node[i]) && hg_node_runs(&plan->node[i]) && !fuse_inputs(f, &plan->node[i]))
-            return false;
-    return plan->options.no_fusion || fuse_siblings(f);
+    return plan->options.no_fusion || (fuse_all(f) && fuse_siblings(f));
 }
 
 /* ---- Twins: copies that were made for several readers, and found together again ------------------------ */

@@ -102,9 +102,14 @@ static hg_tensor *search_of(hg_tensor *x, const char *op, const hg_pool_options 
     return hg_pool_of(x, op, options, w) ? hg_apply(&hg_max_pool2d_op, 1, &x, w) : NULL;
 }
 
+/* A rectifier changes no order, so it goes behind the pool, to fewer elements: conv -> relu -> pool then rectifies nothing
+   of the convolution's size, and its gradient reads nothing of that size but the switches. Values and gradients are the
+   same. */
 hg_tensor *hg_max_pool2d(hg_tensor *x, const hg_pool_options *options)
 {
     hg_pool w;
+    if (x != NULL && x->op == &hg_relu_op)
+        return hg_relu(hg_max_pool2d(x->input[0], options));
     return apply(&hg_max_pool_values_op, search_of(x, "max_pool2d", options, &w), x, &w);
 }
 

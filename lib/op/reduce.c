@@ -128,12 +128,16 @@ static hg_tensor *without_factor(hg_tensor *x, unsigned axes, hg_tensor **factor
     return x;
 }
 
+/* Every window has a maximum: over all places of an image, what is scattered to them counts once. */
 static hg_tensor *sum_over(hg_tensor *x, unsigned axes)
 {
+    const unsigned places = HG_AXIS(1) | HG_AXIS(2);
     if (axes != 0 && x->op == &hg_neg_op)
         return hg_neg(sum_over(x->input[0], axes));
     if (axes != 0 && x->op == &hg_scale_op)
         return hg_scale(sum_over(x->input[0], axes), *(const double *)x->attr);
+    if ((axes & places) == places && x->op == &hg_max_pool_scatter_op)
+        return sum_over(x->input[1], axes);
     hg_tensor *factor = NULL;
     x = without_factor(x, axes, &factor);
     if (factor != NULL)
