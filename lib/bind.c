@@ -111,21 +111,6 @@ static bool repeated_constant(const hg_node *n, double *value)
     return true;
 }
 
-/* A sum of products sums them itself: the same bits, but the products need no memory. */
-static void sum_products(hg_node *n)
-{
-    const hg_node *x = hg_node_input(n, 0);
-    const bool square = x->t.op == &hg_square_op;
-    if (n->t.inputs != 1 || (!square && x->t.op != &hg_mul_op))
-        return;
-    const hg_node *a = hg_node_input(x, 0), *b = square ? a : hg_node_input(x, 1);
-    if ((a->root->t.op->flags | b->root->t.op->flags) & HG_CHEAP)
-        return;
-    n->t.input[0] = (hg_tensor *)&a->t;
-    n->t.input[1] = (hg_tensor *)&b->t;
-    n->t.inputs = 2;
-}
-
 /* x times a constant is a scaling, and x times 1 is x: the same bits with less work. */
 static hg_node *simplify_product(hg_plan *plan, hg_node *n)
 {
@@ -246,8 +231,6 @@ static hg_node *improve(hg_plan *plan, table *seen, hg_node *n)
 {
     if (plan->options.no_folding)
         return n;
-    if (n->t.op == &hg_sum_op)
-        sum_products(n);
     hg_node *better = n->t.op == &hg_mul_op ? simplify_product(plan, n) : n;
     if (better != n)
         return better;
@@ -289,6 +272,29 @@ static void note_readers(const hg_node *draft, size_t drafts, recipe *recipes)
     }
 }
 
+/* A sum of products that are not in memory anyway sums them itself: the same bits, but the products need no memory. */
+static void sum_products(hg_node *n, const recipe *recipes)
+{
+    const hg_node *x = n->t.op == &hg_sum_op && n->t.inputs == 1 ? hg_node_input(n, 0) : n;
+    const bool square = x->t.op == &hg_square_op;
+    if (x == n || recipes[x->t.id].kept || (!square && x->t.op != &hg_mul_op))
+        return;
+    const hg_node *a = hg_node_input(x, 0), *b = square ? a : hg_node_input(x, 1);
+    if ((a->root->t.op->flags | b->root->t.op->flags) & HG_CHEAP)
+        return;
+    n->t.input[0] = (hg_tensor *)&a->t;
+    n->t.input[1] = (hg_tensor *)&b->t;
+    n->t.inputs = 2;
+}
+
+static void sum_all_products(hg_node *draft, size_t drafts, recipe *recipes)
+{
+    note_readers(draft, drafts, recipes);
+    for (size_t i = 0; i < drafts; i++)
+        sum_products(&draft[i], recipes);
+    memset(recipes, 0, drafts * sizeof *recipes);
+}
+
 /* From at most one tensor besides what is cheap. */
 static void write_recipe(const hg_node *n, recipe *recipes)
 {
@@ -309,13 +315,15 @@ static void write_recipe(const hg_node *n, recipe *recipes)
         own->ops = 0;
 }
 
-/* The node that a reader's input stands for, to be computed again in the reader's own group; NULL: it is not. */
+/* The node that a reader's input stands for, to be computed again in the reader's own group; NULL: it is not. One of a single
+   reader is not computed twice, but may be computed later than where it could be first. */
 static hg_node *copied_input(const hg_plan *plan, const recipe *recipes, const hg_node *reader, int input)
 {
     hg_node *n = hg_node_input_root(reader, input);
     const recipe *r = &recipes[n->t.id];
     const bool cheap = n->t.op->flags & HG_CHEAP && !n->output;
-    const bool light = n->t.op->flags & HG_LIGHT && !r->kept && r->ops > 0 && r->readers > 1;
+    const bool worth = r->readers > 1 || (r->from != NULL && recipes[r->from->t.id].kept);
+    const bool light = n->t.op->flags & HG_LIGHT && !r->kept && r->ops > 0 && worth;
     return !plan->options.no_fusion && can_read_copy(reader, input) && (cheap || light) ? n : NULL;
 }
 
@@ -423,6 +431,8 @@ static bool settle_all(hg_plan *plan, hg_node *draft, size_t drafts)
     if (recipes == NULL)
         return false;
     plan->tensor_bytes = bytes_of_all(draft, drafts);
+    if (!plan->options.no_folding)
+        sum_all_products(draft, drafts, recipes);
     note_readers(draft, drafts, recipes);
     for (size_t i = 0; i < drafts; i++)
         write_recipe(&draft[i], recipes);

@@ -147,14 +147,31 @@ static bool add_to_unit(fusion *f, unit *u, hg_node *n)
     return true;
 }
 
-static bool is_contiguous(const hg_plan *plan, const hg_node *n)
+static int parts_of(const hg_plan *plan, const hg_node *producer)
 {
-    int64_t begin = 0, end = -1;
-    int parts = n->t.op->parts == NULL ? 1 : n->t.op->parts(&n->t, plan->options.threads);
-    if (n->t.op->range == NULL || hg_needs_combine(plan, n, parts))
+    return producer->t.op->parts == NULL ? 1 : producer->t.op->parts(&producer->t, plan->options.threads);
+}
+
+static bool is_producer_alone(const unit *u) { return u->nodes == 1 && u->producer != NULL; }
+
+/* The elements that the members of a group go through. */
+static int64_t span_of(const unit *u) { return hg_node_span(u->node[u->nodes > 1 && u->node[0] == u->producer]); }
+
+/* What reads a producer goes through all that it writes, or through a view of its beginning. */
+static bool can_span(const unit *u, int64_t span)
+{
+    return is_producer_alone(u) ? span_of(u) >= span : span_of(u) == span;
+}
+
+/* Whether a group of so many elements can run on each part: not in pieces that are all beginnings. */
+static bool is_followed(const hg_plan *plan, const hg_node *producer, int64_t span)
+{
+    enum { SHORTEST = HG_BLOCK / 4 };
+    const int parts = parts_of(plan, producer);
+    if (producer->t.op->ranges == NULL || hg_needs_combine(plan, producer, parts))
         return false;
-    n->t.op->range(&n->t, 0, parts, &begin, &end);
-    return end >= 0;
+    const hg_ranges r = producer->t.op->ranges(&producer->t, 0, parts);
+    return r.count == 1 || r.stride >= span || r.length >= SHORTEST;
 }
 
 /* Whether the reductions of two units can go through the same parts and blocks; the wider parts hold for both. */
@@ -169,12 +186,12 @@ static bool join_cuts(const unit *a, const unit *b, hg_cuts *cuts)
 /* Whether each of a producer's parts ends where reductions can be cut. */
 static bool fits_parts(const hg_plan *plan, const hg_node *producer, const hg_cuts *cuts)
 {
-    int parts = producer->t.op->parts == NULL ? 1 : producer->t.op->parts(&producer->t, plan->options.threads);
+    const int parts = parts_of(plan, producer);
     bool fits = true;
     for (int part = 0; part < parts && cuts->row > 0 && fits; part++) {
-        int64_t begin, end;
-        producer->t.op->range(&producer->t, part, parts, &begin, &end);
-        fits = begin >= end || begin % cuts->row % cuts->part == 0;
+        const hg_ranges r = producer->t.op->ranges(&producer->t, part, parts);
+        for (int64_t i = 0; i < r.count && r.length > 0 && fits; i++)
+            fits = (r.begin + i * r.stride) % cuts->row % cuts->part == 0;
     }
     return fits;
 }
@@ -227,12 +244,13 @@ static bool reaches_around(fusion *f, const unit *from, const unit *to)
 static bool can_merge(fusion *f, const unit *a, const unit *b)
 {
     const hg_node *producer = a->producer != NULL ? a->producer : b->producer;
+    const int64_t span = is_producer_alone(a) ? span_of(b) : span_of(a);
     hg_cuts cuts;
     if (a->producer != NULL && b->producer != NULL)
         return false;
-    if (hg_node_span(a->node[0]) != hg_node_span(b->node[0]) || !join_cuts(a, b, &cuts))
+    if (!can_span(a, span) || !can_span(b, span) || !join_cuts(a, b, &cuts))
         return false;
-    if (producer != NULL && (!is_contiguous(f->plan, producer) || !fits_parts(f->plan, producer, &cuts)))
+    if (producer != NULL && (!is_followed(f->plan, producer, span) || !fits_parts(f->plan, producer, &cuts)))
         return false;
     return edges_stay_elementwise(f, a, b) && edges_stay_elementwise(f, b, a) && !reaches_around(f, a, b) &&
            !reaches_around(f, b, a);
@@ -393,11 +411,11 @@ static int choose_parts(const hg_plan *plan, const unit *u)
 {
     enum { ELEMENTS_WORTH_A_PART = 4096 };
     int threads = plan->options.threads, parts = 1;
-    int64_t worth = hg_node_span(u->node[0]) / ELEMENTS_WORTH_A_PART;
+    int64_t worth = span_of(u) / ELEMENTS_WORTH_A_PART;
     if (u->producer == NULL)
         parts = worth < threads ? (int)worth : threads;
-    else if (u->producer->t.op->parts != NULL)
-        parts = u->producer->t.op->parts(&u->producer->t, threads);
+    else
+        parts = parts_of(plan, u->producer);
     return parts < 1 ? 1 : parts;
 }
 
@@ -443,7 +461,7 @@ static bool note_reductions(hg_plan *plan, hg_step *step)
 static hg_cuts unit_cuts(const unit *u)
 {
     enum { LINE = 64 };
-    return u->cuts.row > 0 ? u->cuts : (hg_cuts){ .row = hg_node_span(u->node[0]), .part = LINE, .block = HG_BLOCK };
+    return u->cuts.row > 0 ? u->cuts : (hg_cuts){ .row = span_of(u), .part = LINE, .block = HG_BLOCK };
 }
 
 static bool place_unit(hg_plan *plan, unit *u, int phase)
@@ -453,7 +471,7 @@ static bool place_unit(hg_plan *plan, unit *u, int phase)
     sort_unit(u);
     step->parts = choose_parts(plan, u);
     step->producer = u->producer;
-    step->elements = hg_node_span(u->node[0]);
+    step->elements = span_of(u);
     step->cuts = unit_cuts(u);
     step->node = u->node + producers;
     step->nodes = u->nodes - producers;

@@ -39,6 +39,13 @@ static void run_group(const hg_step *step, char *blocks, int64_t begin, int64_t 
     }
 }
 
+/* Behind a producer only as far as the group goes: it may read but the beginning of what that writes. */
+static void run_ranges(const hg_step *step, char *blocks, const hg_ranges *r)
+{
+    for (int64_t i = 0, begin = r->begin; i < r->count && begin < step->elements; i++, begin += r->stride)
+        run_group(step, blocks, begin, smaller(begin + r->length, step->elements));
+}
+
 int64_t hg_step_cut(const hg_step *step, int part)
 {
     const int64_t row = step->cuts.row, in_row = (row + step->cuts.part - 1) / step->cuts.part;
@@ -60,7 +67,6 @@ static void combine(const hg_step *step)
 
 static void run_part(const hg_step *step, char *blocks, int part)
 {
-    int64_t begin, end;
     if (step->combines != NULL) {
         combine(step->combines);
         return;
@@ -68,14 +74,13 @@ static void run_part(const hg_step *step, char *blocks, int part)
     if (step->producer != NULL) {
         const hg_tensor *t = &step->producer->t;
         step->kernels->run(t, step->output, step->input, step->scratch_memory, part, step->parts);
-        if (step->nodes > 0)
-            t->op->range(t, part, step->parts, &begin, &end);
+        if (step->nodes > 0) {
+            const hg_ranges ranges = t->op->ranges(t, part, step->parts);
+            run_ranges(step, blocks, &ranges);
+        }
     } else {
-        begin = hg_step_cut(step, part);
-        end = hg_step_cut(step, part + 1);
+        run_group(step, blocks, hg_step_cut(step, part), hg_step_cut(step, part + 1));
     }
-    if (step->nodes > 0)
-        run_group(step, blocks, begin, end);
     if (step->combines_here)
         combine(step);
 }

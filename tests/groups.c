@@ -271,6 +271,111 @@ static void chains_by_chance_change_no_bit(void **state)
     }
 }
 
+/* ---- Groups behind what produces their input ------------------------------------------------------------ */
+
+enum { IMAGES = 150, MAPS = 8, SIDE = 12, WIDE = 1200 };
+
+static hg_tensor *image(hg_graph *g) { return hg_input(g, "x", HG_SHAPE(MAPS, SIDE, SIDE, HG_BATCH)); }
+static hg_tensor *kernel(hg_graph *g, const char *name) { return hg_parameter(g, name, HG_SHAPE(MAPS, MAPS, 3, 3), hg_xavier()); }
+static hg_tensor *shifted_relu(hg_tensor *x) { return hg_shift(hg_relu(x), 0.5); }
+
+static hg_tensor *behind_conv(hg_graph *g)
+{
+    return shifted_relu(hg_conv2d(image(g), kernel(g, "w"), &(hg_conv_options){ .pad = 1 }));
+}
+
+static hg_tensor *behind_transpose(hg_graph *g)
+{
+    return shifted_relu(hg_conv_transpose2d(image(g), kernel(g, "w"), &(hg_conv_options){ .stride = 2 }));
+}
+
+/* Each row has a number of its own, which is the same in some of a part's ranges only. */
+static hg_tensor *behind_conv_by_channel(hg_graph *g)
+{
+    hg_tensor *y = hg_conv2d(image(g), kernel(g, "w"), NULL);
+    hg_tensor *numbers = hg_parameter(g, "numbers", HG_SHAPE(MAPS), hg_xavier());
+    return hg_mul(y, hg_expand_like(numbers, y, HG_AXIS(1) | HG_AXIS(2) | HG_AXIS(3)));
+}
+
+static hg_tensor *behind_columns(hg_graph *g)
+{
+    hg_tensor *w = hg_parameter(g, "w", HG_SHAPE(32, MAPS), hg_xavier());
+    return shifted_relu(hg_matmul(w, hg_input(g, "x", HG_SHAPE(MAPS, 8 * HG_BATCH))));
+}
+
+static hg_tensor *behind_maxima(hg_graph *g) { return hg_shift(hg_max_pool2d(hg_relu(image(g)), &(hg_pool_options){ .size = 2 }), 0.5); }
+
+static const struct followed {
+    const char *name;
+    hg_tensor *(*build)(hg_graph *g);
+} followed[] = {
+    { "conv2d, rows of all channels", behind_conv },
+    { "conv2d, a number for each channel", behind_conv_by_channel },
+    { "conv_transpose2d", behind_transpose },
+    { "matmul, columns", behind_columns },
+    { "max_pool2d, the maxima alone", behind_maxima },
+};
+
+/* What a plan gives for its one input and one output; to be freed. */
+static double *run_followed(const struct followed *f, hg_dtype dtype, hg_plan_options options, size_t *count, int *steps)
+{
+    hg_graph *g = hg_graph_new(dtype);
+    hg_tensor *y = f->build(g), *x = hg_graph_find(g, "x");
+    assert_string_equal(hg_graph_error(g), "");
+    const size_t n = (size_t)hg_shape_count(hg_tensor_shape(x), options.batch);
+    *count = (size_t)hg_shape_count(hg_tensor_shape(y), options.batch);
+    double *values = malloc((n > *count ? n : *count) * sizeof *values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = (double)(i * 7 % 31) / 31 - (double)(i % 5) / 5;
+    hg_plan *plan = hg_plan_new(g, 1, &y, &options);
+    assert_non_null(plan);
+    hg_plan_write(plan, x, values, n);
+    hg_run(plan);
+    hg_plan_read(plan, y, values, *count);
+    *steps = hg_plan_describe(plan).steps;
+    hg_plan_free(plan);
+    hg_graph_free(g);
+    return values;
+}
+
+static void groups_follow_parts_of_several_ranges(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < COUNT(followed) * HG_REALS; f++)
+        for (int threads = 1; threads <= 3; threads++) {
+            const struct followed *of = &followed[f / HG_REALS];
+            hg_plan_options options = { .batch = IMAGES, .threads = 1, .no_fusion = true };
+            size_t count;
+            int alone_steps, steps;
+            double *alone = run_followed(of, (hg_dtype)(f % HG_REALS), options, &count, &alone_steps);
+            options.threads = threads;
+            options.no_fusion = false;
+            double *behind = run_followed(of, (hg_dtype)(f % HG_REALS), options, &count, &steps);
+            if (memcmp(alone, behind, count * sizeof *alone) != 0)
+                fail_msg("%s, %d threads: other bits", of->name, threads);
+            if (steps != 1)
+                fail_msg("%s, %d threads: %d steps", of->name, threads, steps);
+            free(alone);
+            free(behind);
+        }
+}
+
+/* The derivative of a rectifier is computed where it is needed, from what is in memory anyway, and not stored before. */
+static void derivatives_are_not_stored(void **state)
+{
+    (void)state;
+    hg_graph *g = hg_graph_new(HG_F32);
+    hg_tensor *w[] = { kernel(g, "first"), kernel(g, "second") }, *d[2];
+    hg_tensor *hidden = hg_relu(hg_conv2d(image(g), w[0], &(hg_conv_options){ .pad = 1 }));
+    hg_grad(hg_sum(hg_conv2d(hidden, w[1], &(hg_conv_options){ .pad = 1 }), HG_ALL_AXES), 2, w, d);
+    const double tensor = 4.0 * MAPS * SIDE * SIDE * WIDE;
+    hg_plan *plan = hg_plan_new(g, 2, d, &(hg_plan_options){ .batch = WIDE, .threads = 1 });
+    assert_non_null(plan);
+    assert_true((double)hg_plan_describe(plan).arena_bytes < 4.2 * tensor); /* x, hidden, and gradients of both results */
+    hg_plan_free(plan);
+    hg_graph_free(g);
+}
+
 /* ---- What a reader sees --------------------------------------------------------------------------------- */
 
 static void groups_are_printed(void **state)
@@ -300,6 +405,8 @@ int main(void)
         cmocka_unit_test(chains_change_no_bit),
         cmocka_unit_test(long_chains_change_no_bit),
         cmocka_unit_test(chains_by_chance_change_no_bit),
+        cmocka_unit_test(groups_follow_parts_of_several_ranges),
+        cmocka_unit_test(derivatives_are_not_stored),
         cmocka_unit_test(groups_are_printed),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);

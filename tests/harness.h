@@ -14,7 +14,7 @@
 #include <hourglass/op.h>
 #include <hourglass/plan.h>
 
-enum { MOST_INPUTS = 4, MOST_LAWS = 3 };
+enum { MOST_INPUTS = 4, MOST_LAWS = 4 };
 
 /* Numbers of a known shape (no HG_BATCH in it). */
 typedef struct array {

@@ -226,6 +226,31 @@ static hg_tensor *max_pool_gather(hg_tensor *const in[], const double a[])
     return hg_vjp(max_pool_scatter((hg_tensor *[]){ in[0], g }, a), in[1], 1, &g, &dg) == HG_OK ? dg : NULL;
 }
 
+static hg_tensor *rectified(hg_tensor *x) { return hg_maximum(x, hg_expand_like(hg_scalar(hg_tensor_graph(x), 0), x, HG_ALL_AXES)); }
+
+/* That the rectifier goes behind the pool changes neither values nor gradients. */
+static hg_tensor *rectified_alike(hg_tensor *const in[], const double a[])
+{
+    hg_tensor *relu = hg_relu(in[0]), *other = rectified(in[0]);
+    return hg_sub(max_pool2d(&relu, a), max_pool2d(&other, a));
+}
+
+static hg_tensor *gradients_alike(hg_tensor *const in[], const double a[])
+{
+    hg_tensor *relu = hg_relu(in[0]), *other = rectified(in[0]), *x = in[0], *d[2];
+    hg_tensor *y[] = { max_pool2d(&relu, a), max_pool2d(&other, a) };
+    return hg_vjp(y[0], y[0], 1, &x, &d[0]) == HG_OK && hg_vjp(y[1], y[1], 1, &x, &d[1]) == HG_OK ? hg_sub(d[0], d[1]) : NULL;
+}
+
+/* Summed over one axis after the other, nothing is left out. */
+static hg_tensor *gradients_sum(hg_tensor *const in[], const double a[])
+{
+    hg_tensor *y = max_pool2d(in, a), *x = in[0], *dx;
+    if (hg_vjp(y, y, 1, &x, &dx) != HG_OK)
+        return NULL;
+    return hg_sub(hg_sum(dx, HG_AXIS(1) | HG_AXIS(2)), hg_sum(hg_sum(dx, HG_AXIS(2)), HG_AXIS(1)));
+}
+
 /* What the switches gather is the maximum. */
 static hg_tensor *switches_find(hg_tensor *const in[], const double a[])
 {
@@ -290,7 +315,8 @@ static hg_tensor *layer_norm(hg_tensor *const in[], const double a[])
     { #name_, variant_, { a, b }, 2, { geometry_ }, .build = name_, .reference = ref_##name_, BILINEAR }
 #define MAX_POOL(variant_, geometry_, x)                                                                            \
     { "max_pool2d", variant_, { x }, 1, { geometry_ }, .build = max_pool2d, .reference = ref_max_pool2d,            \
-      .law = { { "found by the switches", switches_find } } }
+      .law = { { "found by the switches", switches_find }, { "behind a rectifier", rectified_alike },               \
+               { "gradient behind a rectifier", gradients_alike }, { "sum of a gradient", gradients_sum } } }
 /* What the op max_pool2d finds is seen through this view. */
 #define MAX_VALUES(variant_, geometry_, x)                                                                          \
     { "max_pool_values", variant_, { x }, 1, { geometry_ }, .build = max_pool2d, .reference = ref_max_pool2d }

@@ -34,6 +34,12 @@ typedef struct hg_cuts {
     int64_t row, part, block;
 } hg_cuts;
 
+/* What a part writes of the output, in elements: `count` ranges, the first from `begin` on, each `stride` behind the one
+   before; stride >= length. */
+typedef struct hg_ranges {
+    int64_t begin, length, stride, count;
+} hg_ranges;
+
 /* The kernels of an op for one dtype: `elements` for HG_MAP and HG_INDEXED, `elements` and perhaps `combine` for HG_REDUCE,
    else `run` and perhaps `combine`. */
 typedef struct hg_kernels {
@@ -58,9 +64,8 @@ struct hg_op {
     void (*widen)(void *attr, int64_t k);
     /* How many parts it may be cut into, given the threads; absent: 1. With `combine`, a function of the shape alone. */
     int (*parts)(const hg_tensor *t, int threads);
-    /* Elements [begin, end) of the output that part writes, if parts are contiguous: then the elementwise ops that
-       follow run on each part while it is in cache. Absent, or *end < 0: the parts are not contiguous. */
-    void (*range)(const hg_tensor *t, int part, int parts, int64_t *begin, int64_t *end);
+    /* What a part writes: the elementwise ops that follow run on it while it is in cache. Absent: they wait for all parts. */
+    hg_ranges (*ranges)(const hg_tensor *t, int part, int parts);
     /* Of HG_INDEXED: the number of elements, counted in rows from the first, within which the output repeats itself every
        *period elements. Then a group computes it once for many blocks. Absent: it does not. */
     int64_t (*repeats)(const hg_tensor *t, int64_t *period);

@@ -43,11 +43,11 @@ static size_t unpool_scratch(const hg_tensor *t, int parts)
 
 const hg_op hg_avg_pool2d_op = { .name = "avg_pool2d", .min_inputs = 1, .max_inputs = 1, .attr_size = sizeof(hg_pool),
                                  .infer = avg_pool_infer, .vjp = avg_pool_vjp, .parts = hg_row_parts,
-                                 .range = hg_row_range, .scratch = pool_scratch, HG_VARIANTS(avg_pool2d) };
+                                 .ranges = hg_row_ranges, .scratch = pool_scratch, HG_VARIANTS(avg_pool2d) };
 
 const hg_op hg_avg_unpool2d_op = { .name = "avg_unpool2d", .min_inputs = 1, .max_inputs = 1,
                                    .attr_size = sizeof(hg_pool), .infer = hg_unpool_infer, .vjp = avg_unpool_vjp,
-                                   .parts = hg_row_parts, .range = hg_row_range, .scratch = unpool_scratch,
+                                   .parts = hg_row_parts, .ranges = hg_row_ranges, .scratch = unpool_scratch,
                                    HG_VARIANTS(avg_unpool2d) };
 
 hg_tensor *hg_avg_pool2d(hg_tensor *x, const hg_pool_options *options)

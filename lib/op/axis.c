@@ -114,10 +114,9 @@ hg_tensor *hg_pad(hg_tensor *x, int axis, int64_t before, int64_t after)
 /* ---- concat -------------------------------------------------------------------------------------------- */
 
 /* Of the parts of concat and gather. */
-static void move_range(const hg_tensor *t, int part, int parts, int64_t *begin, int64_t *end)
+static hg_ranges move_ranges(const hg_tensor *t, int part, int parts)
 {
-    *begin = hg_part_begin(hg_elements(t), part, parts);
-    *end = hg_part_begin(hg_elements(t), part + 1, parts);
+    return hg_one_range(hg_part_begin(hg_elements(t), part, parts), hg_part_begin(hg_elements(t), part + 1, parts));
 }
 
 static bool concat_infer(hg_tensor *t)
@@ -153,7 +152,7 @@ static void concat_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tenso
 }
 
 const hg_op hg_concat_op = { .name = "concat", .min_inputs = 1, .max_inputs = -1, .attr_size = sizeof(axis_attr),
-                             .infer = concat_infer, .vjp = concat_vjp, .parts = hg_move_parts, .range = move_range,
+                             .infer = concat_infer, .vjp = concat_vjp, .parts = hg_move_parts, .ranges = move_ranges,
                              HG_VARIANTS(concat) };
 
 hg_tensor *hg_concat(int count, hg_tensor *const x[], int axis)
@@ -193,7 +192,7 @@ static void gather_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tenso
 }
 
 const hg_op hg_gather_op = { .name = "gather", .min_inputs = 2, .max_inputs = 2, .attr_size = sizeof(axis_attr),
-                             .infer = gather_infer, .vjp = gather_vjp, .parts = hg_move_parts, .range = move_range,
+                             .infer = gather_infer, .vjp = gather_vjp, .parts = hg_move_parts, .ranges = move_ranges,
                              HG_VARIANTS(gather) };
 
 hg_tensor *hg_gather(hg_tensor *x, hg_tensor *index, int axis)

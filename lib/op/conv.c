@@ -64,37 +64,25 @@ static size_t conv_scratch(const hg_tensor *t, int parts)
     return (hg_conv_is_of_one(t) ? hg_conv_band_bytes(t) : hg_conv_share_of(t, parts).bytes) * (size_t)parts;
 }
 
-/* Contiguous if it is all rows of some channels, or some rows of one. */
-static void conv_range(const hg_tensor *t, int part, int parts, int64_t *begin, int64_t *end)
+/* Some rows of some channels. */
+static hg_ranges conv_ranges(const hg_tensor *t, int part, int parts)
 {
-    if (hg_conv_is_of_one(t)) {
-        *begin = hg_part_begin(t->shape.dim[0], part, parts) * hg_elements_of_axes(t, 1, 4);
-        *end = hg_part_begin(t->shape.dim[0], part + 1, parts) * hg_elements_of_axes(t, 1, 4);
-        return;
-    }
-    bool whole_channels = parts == channel_cuts(t), one_channel = t->shape.dim[0] == 1;
-    *begin = 0;
-    *end = -1;
-    if (!whole_channels && !one_channel)
-        return;
-    hg_conv_box box = hg_conv_box_of(t, part, parts);
-    int64_t row = t->shape.dim[2] * t->shape.dim[3];
-    if (one_channel) {
-        *begin = box.first_row * row;
-        *end = box.last_row * row;
-    } else {
-        *begin = hg_conv_bundle_begin(t, box.first_bundle) * t->shape.dim[1] * row;
-        *end = hg_conv_bundle_begin(t, box.last_bundle) * t->shape.dim[1] * row;
-    }
+    const int64_t *dim = t->shape.dim, row = dim[2] * dim[3];
+    if (hg_conv_is_of_one(t))
+        return hg_one_range(hg_part_begin(dim[0], part, parts) * dim[1] * row,
+                            hg_part_begin(dim[0], part + 1, parts) * dim[1] * row);
+    const hg_conv_box box = hg_conv_box_of(t, part, parts);
+    const int64_t first = hg_conv_bundle_begin(t, box.first_bundle), last = hg_conv_bundle_begin(t, box.last_bundle);
+    return hg_columns_of(first, last - first, dim[1] * row, box.first_row * row, box.last_row * row);
 }
 
 const hg_op hg_conv2d_op = { .name = "conv2d", .min_inputs = 2, .max_inputs = 3, .attr_size = sizeof(hg_conv),
-                             .infer = hg_conv_infer, .vjp = hg_conv_vjp, .parts = conv_parts, .range = conv_range,
+                             .infer = hg_conv_infer, .vjp = hg_conv_vjp, .parts = conv_parts, .ranges = conv_ranges,
                              .scratch = conv_scratch, .flops = hg_conv_flops, HG_VARIANTS(conv2d) };
 
 const hg_op hg_conv_transpose2d_op = { .name = "conv_transpose2d", .min_inputs = 2, .max_inputs = 3,
                                        .attr_size = sizeof(hg_conv), .infer = hg_conv_infer, .vjp = hg_conv_vjp,
-                                       .parts = conv_parts, .range = conv_range, .scratch = conv_scratch,
+                                       .parts = conv_parts, .ranges = conv_ranges, .scratch = conv_scratch,
                                        .flops = hg_conv_flops, HG_VARIANTS(conv_transpose2d) };
 #else
 #include "conv_tile.h"

@@ -44,17 +44,12 @@ static int matmul_parts(const hg_tensor *t, int threads)
     return most < threads ? (int)most : threads;
 }
 
-static void matmul_range(const hg_tensor *t, int part, int parts, int64_t *begin, int64_t *end)
+static hg_ranges matmul_ranges(const hg_tensor *t, int part, int parts)
 {
-    hg_cut cut = hg_matmul_cut(t, part, parts);
-    int64_t n = t->shape.dim[1];
-    if (cut.rows) {
-        *begin = cut.from * n;
-        *end = cut.to * n;
-    } else { /* one part, or the parts are not contiguous: all or nothing */
-        *begin = 0;
-        *end = parts == 1 ? hg_elements(t) : -1;
-    }
+    const hg_cut cut = hg_matmul_cut(t, part, parts);
+    const int64_t *dim = t->shape.dim;
+    return cut.rows ? hg_one_range(cut.from * dim[1], cut.to * dim[1])
+                    : hg_columns_of(0, dim[0], dim[1], cut.from, cut.to);
 }
 
 static double matmul_flops(const hg_tensor *t)
@@ -71,7 +66,7 @@ static size_t matmul_scratch(const hg_tensor *t, int parts)
 
 const hg_op hg_matmul_op = { .name = "matmul", .min_inputs = 2, .max_inputs = 2,
                              .attr_size = sizeof(hg_matmul_attr), .infer = matmul_infer, .vjp = matmul_vjp,
-                             .parts = matmul_parts, .range = matmul_range, .scratch = matmul_scratch,
+                             .parts = matmul_parts, .ranges = matmul_ranges, .scratch = matmul_scratch,
                              .flops = matmul_flops,
                              .prepare = hg_blas_prepare, HG_VARIANTS(matmul) };
 

@@ -74,9 +74,17 @@ static int search_parts(const hg_tensor *t, int threads)
     return parts < 1 ? 1 : parts;
 }
 
+/* Maxima, and as far behind them as there are maxima their switches. */
+static hg_ranges search_ranges(const hg_tensor *t, int part, int parts)
+{
+    const hg_pool *w = t->attr;
+    const int64_t rows = t->input[0]->shape.dim[0] * hg_pooled(w, 0), row = hg_pooled(w, 1) * t->input[0]->shape.dim[3];
+    return hg_columns_of(0, 2, rows * row, hg_part_begin(rows, part, parts) * row, hg_part_begin(rows, part + 1, parts) * row);
+}
+
 const hg_op hg_max_pool2d_op = { .name = "max_pool2d", .min_inputs = 1, .max_inputs = 1, .flags = HG_NO_VJP,
-                                      .attr_size = sizeof(hg_pool), .infer = search_infer, .parts = search_parts,
-                                      HG_VARIANTS(max_pool2d) };
+                                 .attr_size = sizeof(hg_pool), .infer = search_infer, .parts = search_parts,
+                                 .ranges = search_ranges, HG_VARIANTS(max_pool2d) };
 
 /* The gradient goes to x, not to what the search found. */
 const hg_op hg_max_pool_values_op = { .name = "max_pool_values", .min_inputs = 2, .max_inputs = 2, .flags = HG_VIEW,
@@ -84,17 +92,17 @@ const hg_op hg_max_pool_values_op = { .name = "max_pool_values", .min_inputs = 2
 
 const hg_op hg_max_pool_switches_op = { .name = "max_pool_switches", .min_inputs = 2, .max_inputs = 2,
                                         .flags = HG_NO_VJP, .attr_size = sizeof(hg_pool), .infer = switches_infer,
-                                        .parts = hg_row_parts, .range = hg_row_range,
+                                        .parts = hg_row_parts, .ranges = hg_row_ranges,
                                         HG_VARIANTS(max_pool_switches) };
 
 const hg_op hg_max_pool_gather_op = { .name = "max_pool_gather", .min_inputs = 2, .max_inputs = 2,
                                       .attr_size = sizeof(hg_pool), .infer = max_pool_infer, .vjp = gather_vjp,
-                                      .parts = hg_row_parts, .range = hg_row_range,
+                                      .parts = hg_row_parts, .ranges = hg_row_ranges,
                                       HG_VARIANTS(max_pool_gather) };
 
 const hg_op hg_max_pool_scatter_op = { .name = "max_pool_scatter", .min_inputs = 2, .max_inputs = 2,
                                        .attr_size = sizeof(hg_pool), .infer = scatter_infer, .vjp = scatter_vjp,
-                                       .parts = hg_row_parts, .range = hg_row_range,
+                                       .parts = hg_row_parts, .ranges = hg_row_ranges,
                                        HG_VARIANTS(max_pool_scatter) };
 
 static hg_tensor *search_of(hg_tensor *x, const char *op, const hg_pool_options *options, hg_pool *w)

@@ -56,6 +56,20 @@ hg_tensor *hg_apply_pair(const hg_op *op, hg_tensor *a, hg_tensor *b);
 hg_tensor *hg_expand_scalar(hg_tensor *x, const hg_tensor *like);
 /* Whether t is a permute that transposes a matrix, its input. */
 bool hg_is_transpose(const hg_tensor *t);
+/* Ranges: elements [begin, end). */
+static inline hg_ranges hg_one_range(int64_t begin, int64_t end)
+{
+    return (hg_ranges){ .begin = begin, .length = end - begin, .stride = end - begin, .count = 1 };
+}
+
+/* Columns [begin, end) of some rows of `width`. */
+static inline hg_ranges hg_columns_of(int64_t first_row, int64_t rows, int64_t width, int64_t begin, int64_t end)
+{
+    if (begin == 0 && end == width)
+        return hg_one_range(first_row * width, (first_row + rows) * width);
+    return (hg_ranges){ .begin = first_row * width + begin, .length = end - begin, .stride = width, .count = rows };
+}
+
 /* Zeros of a shape, as an expanded scalar. */
 hg_tensor *hg_filled_like(const hg_tensor *like, double value);
 

@@ -20,10 +20,10 @@ static inline int hg_row_parts(const hg_tensor *t, int threads)
     return parts < 1 ? 1 : (int)parts;
 }
 
-static inline void hg_row_range(const hg_tensor *t, int part, int parts, int64_t *begin, int64_t *end)
+static inline hg_ranges hg_row_ranges(const hg_tensor *t, int part, int parts)
 {
-    *begin = hg_part_begin(hg_rows(t), part, parts) * hg_row_elements(t);
-    *end = hg_part_begin(hg_rows(t), part + 1, parts) * hg_row_elements(t);
+    return hg_one_range(hg_part_begin(hg_rows(t), part, parts) * hg_row_elements(t),
+                        hg_part_begin(hg_rows(t), part + 1, parts) * hg_row_elements(t));
 }
 
 #endif

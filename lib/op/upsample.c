@@ -88,11 +88,11 @@ static size_t adjoint_scratch(const hg_tensor *t, int parts)
 
 const hg_op hg_upsample2d_op = { .name = "upsample2d", .min_inputs = 1, .max_inputs = 1, .attr_size = sizeof(upsampling),
                                  .infer = upsample_infer, .vjp = upsample_vjp, .parts = hg_row_parts,
-                                 .range = hg_row_range, .scratch = upsample_scratch, HG_VARIANTS(upsample2d) };
+                                 .ranges = hg_row_ranges, .scratch = upsample_scratch, HG_VARIANTS(upsample2d) };
 
 const hg_op hg_upsample2d_adjoint_op = { .name = "upsample2d_adjoint", .min_inputs = 1, .max_inputs = 1,
                                          .attr_size = sizeof(upsampling), .infer = adjoint_infer, .vjp = adjoint_vjp,
-                                         .parts = hg_row_parts, .range = hg_row_range,
+                                         .parts = hg_row_parts, .ranges = hg_row_ranges,
                                          .scratch = adjoint_scratch, HG_VARIANTS(upsample2d_adjoint) };
 
 hg_tensor *hg_upsample2d(hg_tensor *x, const hg_upsample_options *options)
