@@ -1,8 +1,9 @@
 /* max_pool2d, and what is taken from or put to the places of its maxima. One pass over x finds both: max_pool2d gives the
    maxima and, behind them, the switches, which tell the maximum's place in its window; max_pool_values is a view of the
    maxima alone. By the switches, max_pool_gather(s, c) is c there, and max_pool_scatter(s, g) is zeros with g there: linear
-   in c and g, each the other's adjoint. A gradient so reads switches, not x. Both parts have samples for their last axis,
-   and a switch lies in a real's place: what repeats samples keeps them. */
+   in c and g, each the other's adjoint. A gradient so reads switches, not x. They are packed: those of some neighbouring
+   windows of a row lie in one real's place. Both parts have samples for their last axis, and no two samples share a
+   place: what repeats samples keeps them. */
 #ifndef HG_KERNELS
 #include "op.h"
 #else
@@ -10,6 +11,22 @@
 #endif
 
 #include "pool.h"
+
+/* Steps of the switch by row of x. A window's switches are unequal even where they run over. */
+static int64_t switch_row(const hg_pool *w) { return hg_smaller(w->window[1], w->size[1]); }
+
+static int switch_bits(const hg_pool *w)
+{
+    const int64_t places = hg_smaller(w->window[0], w->size[0]) * switch_row(w);
+    return places <= 1 << 8 ? 8 : places <= 1 << 16 ? 16 : 32;
+}
+
+/* Words, of a real's size, that hold the switches of a row of windows. */
+static int64_t words_of_row(const hg_pool *w, size_t real_size)
+{
+    const int64_t windows = (int64_t)(8 * real_size) / switch_bits(w);
+    return (hg_pooled(w, 1) + windows - 1) / windows;
+}
 
 #ifndef HG_KERNELS
 
@@ -19,7 +36,7 @@ static bool search_infer(hg_tensor *t)
         return false;
     const int64_t *dim = t->shape.dim;
     int64_t rows;
-    if (__builtin_mul_overflow(dim[0], 2 * dim[1] * dim[2], &rows))
+    if (__builtin_mul_overflow(dim[0], dim[1] * (dim[2] + words_of_row(t->attr, hg_dtype_size(t->dtype))), &rows))
         return hg_infer_fail(t, HG_BAD_SHAPE, "too many elements");
     return hg_set_result(t, t->dtype, HG_SHAPE(rows, dim[3]));
 }
@@ -74,12 +91,12 @@ static int search_parts(const hg_tensor *t, int threads)
     return parts < 1 ? 1 : parts;
 }
 
-/* Maxima, and as far behind them as there are maxima their switches. */
+/* Of the maxima: nothing goes through the switches element by element. */
 static hg_ranges search_ranges(const hg_tensor *t, int part, int parts)
 {
     const hg_pool *w = t->attr;
     const int64_t rows = t->input[0]->shape.dim[0] * hg_pooled(w, 0), row = hg_pooled(w, 1) * t->input[0]->shape.dim[3];
-    return hg_columns_of(0, 2, rows * row, hg_part_begin(rows, part, parts) * row, hg_part_begin(rows, part + 1, parts) * row);
+    return hg_one_range(hg_part_begin(rows, part, parts) * row, hg_part_begin(rows, part + 1, parts) * row);
 }
 
 const hg_op hg_max_pool2d_op = { .name = "max_pool2d", .min_inputs = 1, .max_inputs = 1, .flags = HG_NO_VJP,
@@ -129,23 +146,52 @@ hg_tensor *hg_max_pool2d_switches(hg_tensor *x, const hg_pool_options *options)
 
 #else
 
-/* ---- Switches: after the maxima, an integer in the place of a real for each -------------------------------- */
+/* ---- Switches: after the maxima, in words ------------------------------------------------------------------ */
 
-HG_INLINE ivec load_switches(const integer *s, int64_t n)
+#if HG_REAL_BITS == 32
+typedef uint32_t word;
+#else
+typedef uint64_t word;
+#endif
+typedef word words __attribute__((vector_size(HG_VECTOR_BYTES)));
+
+/* How they are packed, and where those of a row of windows are: `row` words for each sample. */
+typedef struct packing {
+    int     bits, windows; /* of a switch; in a word */
+    int64_t row;
+    word    mask;
+} packing;
+
+static packing packing_of(const hg_pool *w)
 {
-    return n == LANES ? (ivec)load((const real *)s) : (ivec)load_some((const real *)s, first_lanes(n));
+    const int bits = switch_bits(w);
+    return (packing){ .bits = bits, .windows = HG_REAL_BITS / bits, .row = words_of_row(w, sizeof(real)),
+                      .mask = (word)-1 >> (HG_REAL_BITS - bits) };
 }
 
-HG_INLINE void store_switches(integer *s, ivec where, int64_t n)
+static int shift_of(const packing *p, int64_t window) { return (int)(window & (p->windows - 1)) * p->bits; }
+
+/* All samples' words of a window, in those of its row. */
+static int64_t word_of(const packing *p, int64_t window, int64_t samples)
 {
+    return (int64_t)((uint64_t)window >> __builtin_ctz((unsigned)p->windows)) * samples;
+}
+
+HG_INLINE words load_words(const word *s, int64_t n)
+{
+    return n == LANES ? (words)load((const real *)s) : (words)load_some((const real *)s, first_lanes(n));
+}
+
+/* Adds a window's switch to the word that holds it; that of a word's first window begins it. */
+HG_INLINE void store_switch(word *s, word where, int shift) { *s = (shift == 0 ? 0 : *s) | where << shift; }
+HG_INLINE void store_switches(word *s, words where, int shift, int64_t n)
+{
+    const vec all = (vec)(shift == 0 ? where : load_words(s, n) | where << (word)shift);
     if (n == LANES)
-        store((real *)s, (vec)where);
+        store((real *)s, all);
     else
-        store_some((real *)s, (vec)where, first_lanes(n));
+        store_some((real *)s, all, first_lanes(n));
 }
-
-/* Steps of the switch by row of x. A window's switches are unequal even where they run over. */
-static int64_t switch_row(const hg_pool *w) { return hg_smaller(w->window[1], w->size[1]); }
 
 /* Of place (row, column) of x in window (p, q). */
 static int64_t switch_of(const hg_pool *w, int64_t p, int64_t q, int64_t row, int64_t column)
@@ -164,7 +210,9 @@ typedef struct window {
     int64_t     samples;
     int64_t     first_switch, switch_row;
     real       *y;             /* its maxima */
-    integer    *s;             /* and their switches */
+    word       *s;             /* and the words that hold their switches, shifted by so many bits */
+    int         shift;
+    word        mask;
 } window;
 
 /* Of equals the first; the first that is not a number wins. */
@@ -196,7 +244,7 @@ HG_INLINE void search_samples(const int vectors, const bool tail, int64_t n, int
             store_some(at->y + to, best[v], some);
         else
             store(at->y + to, best[v]);
-        store_switches(at->s + to, where[v], tail ? n : LANES);
+        store_switches(at->s + to, (words)where[v] & at->mask, at->shift, tail ? n : LANES);
     }
 }
 
@@ -216,20 +264,22 @@ static void search_one_by_one(const window *at)
             }
         }
         at->y[b] = best;
-        at->s[b] = (integer)where;
+        store_switch(&at->s[b], (word)where & at->mask, at->shift);
     }
 }
 
 /* Windows [columns.first, columns.last) of a row of them; `row`: at the row's first window and its first place of x. */
 static void search_windows(const hg_pool *w, const window *row, int64_t first_switch, hg_places columns)
 {
+    const packing p = packing_of(w);
     window at = *row;
     for (int64_t column = columns.first; column < columns.last; column++) {
         at.columns = hg_window_at(w, 1, column);
         at.x = row->x + at.columns.first * at.samples;
         at.first_switch = first_switch + switch_of(w, 0, column, -w->pad[0], at.columns.first);
         at.y = row->y + column * at.samples;
-        at.s = row->s + column * at.samples;
+        at.s = row->s + word_of(&p, column, at.samples);
+        at.shift = shift_of(&p, column);
         if (at.samples < HG_FEW)
             search_one_by_one(&at);
         else
@@ -242,8 +292,9 @@ static void search_within(const hg_pool *w, const window *row, int64_t first_swi
 {
     enum { PLACES = 256 };
     const int64_t stride = w->stride[1], most = (PLACES - 1) / stride + 1;
-    real    best[PLACES];
-    integer where[PLACES];
+    const packing p = packing_of(w);
+    real   best[PLACES];
+    word   where[PLACES];
     window at = *row;
     at.column = 1;
     at.columns = (hg_places){ 0, w->window[1] };
@@ -256,7 +307,7 @@ static void search_within(const hg_pool *w, const window *row, int64_t first_swi
         each_of_samples((n - 1) * stride + 1, search_samples, &at);
         for (int64_t i = 0; i < n; i++) {
             row->y[q + i] = best[i * stride];
-            row->s[q + i] = where[i * stride];
+            store_switch(row->s + word_of(&p, q + i, 1), where[i * stride], shift_of(&p, q + i));
         }
     }
 }
@@ -277,13 +328,15 @@ static void max_pool2d(const hg_tensor *t, void *y, const void *const in[], void
     const hg_pool *w = t->attr;
     const int64_t *dim = t->input[0]->shape.dim, samples = dim[3];
     const int64_t height = hg_pooled(w, 0), width = hg_pooled(w, 1), rows = dim[0] * height;
-    window row = { .row = dim[2] * samples, .column = samples, .samples = samples, .switch_row = switch_row(w) };
+    const packing p = packing_of(w);
+    window row = { .row = dim[2] * samples, .column = samples, .samples = samples, .switch_row = switch_row(w),
+                   .mask = p.mask };
     (void)scratch;
     for (int64_t i = hg_part_begin(rows, part, parts); i < hg_part_begin(rows, part + 1, parts); i++) {
         row.rows = hg_window_at(w, 0, i % height);
         row.x = (const real *)in[0] + (i / height * dim[1] + row.rows.first) * row.row;
         row.y = (real *)y + i * width * samples;
-        row.s = (integer *)row.y + rows * width * samples;
+        row.s = (word *)y + (rows * width + i * p.row) * samples;
         const int64_t first_switch = switch_of(w, i % height, 0, row.rows.first, -w->pad[1]);
         if (samples == 1)
             search_row_of_one(w, &row, first_switch, width);
@@ -301,14 +354,16 @@ typedef void switched_fn(void *y, const void *c, int64_t at, int64_t place, int6
 HG_INLINE void each_switch(const hg_tensor *t, void *y, const void *const in[], switched_fn *act, int part, int parts)
 {
     const hg_pool *w = t->attr;
+    const packing p = packing_of(w);
     const int64_t *dim = t->shape.dim, samples = dim[3], image = w->size[0] * w->size[1] * samples, row = switch_row(w);
-    const integer *s = (const integer *)in[0] + hg_elements(t);
+    const word *all = (const word *)in[0] + hg_elements(t);
     for (int64_t i = hg_part_begin(hg_rows(t), part, parts); i < hg_part_begin(hg_rows(t), part + 1, parts); i++)
         for (int64_t column = 0; column < dim[2]; column++) {
             const int64_t top = hg_window_at(w, 0, i % dim[1]).first, left = hg_window_at(w, 1, column).first;
             const int64_t first = switch_of(w, i % dim[1], column, top, left), at = (i * dim[2] + column) * samples;
+            const word *s = all + i * p.row * samples + word_of(&p, column, samples);
             for (int64_t b = 0; b < samples; b++) {
-                const int64_t beyond = (s[at + b] - first) & UINT32_MAX;
+                const int64_t beyond = (int64_t)(((s[b] >> shift_of(&p, column)) - (word)first) & p.mask);
                 act(y, (const real *)in[1] + i / dim[1] * image + b, at + b,
                     (top + beyond / row) * w->size[1] + left + beyond % row, samples);
             }
@@ -345,30 +400,40 @@ const hg_kernels OP(max_pool_switches) = { .run = max_pool_switches };
 
 /* A place of the larger image, and the windows that it is in. */
 typedef struct inside {
-    hg_places   rows, columns;         /* of the windows */
-    int64_t     row, samples;          /* steps from window to window, in elements */
-    int64_t     first;                 /* of the first window */
-    int64_t     first_switch, switch_row, switch_column;
-    const integer *s;                  /* of all windows */
+    hg_places rows, columns;           /* of the windows */
+    int64_t   row, samples;            /* steps from window to window, in elements */
+    int64_t   first;                   /* of the first window */
+    int64_t   places;                  /* neighbours in a window, of which this is the first */
+    int64_t   first_switch, switch_row, switch_column;
+    const packing *packing;
+    const word *s;                     /* of the first row of windows */
     const real *g;
-    real       *y;
+    real      *y;
 } inside;
+
+/* Of the words that hold a window's switches: which have switch k there. */
+HG_INLINE ivec are(words all, int64_t k, const packing *p, int64_t window)
+{
+    const int shift = shift_of(p, window);
+    return (ivec)((all & p->mask << shift) == ((word)k & p->mask) << shift);
+}
 
 HG_INLINE void scatter_samples(const int vectors, const bool tail, int64_t n, int64_t from, const void *of)
 {
     const inside *at = of;
+    const packing *p = at->packing;
     const some_lanes some = first_lanes(tail ? n : 0);
     vec sum[HG_TOGETHER];
     HG_UNROLL for (int v = 0; v < vectors; v++)
         sum[v] = (vec){ 0 };
     for (int64_t row = 0; row < at->rows.last - at->rows.first; row++) {
+        const word *s = at->s + row * p->row * at->samples + from;
         int64_t here = at->first + row * at->row + from, k = at->first_switch - row * at->switch_row;
-        for (int64_t left = at->columns.last - at->columns.first; left > 0;
-             left--, here += at->samples, k -= at->switch_column)
+        for (int64_t q = at->columns.first; q < at->columns.last; q++, here += at->samples, k -= at->switch_column)
             HG_UNROLL for (int v = 0; v < vectors; v++) {
-                const vec  g = tail ? load_some(at->g + here, some) : load(at->g + here + v * LANES);
-                const ivec where = load_switches(at->s + here + v * LANES, tail ? n : LANES);
-                sum[v] += choose(where == (integer)k, g, (vec){ 0 });
+                const vec   g = tail ? load_some(at->g + here, some) : load(at->g + here + v * LANES);
+                const words all = load_words(s + word_of(p, q, at->samples) + v * LANES, tail ? n : LANES);
+                sum[v] += choose(are(all, k, p, q), g, (vec){ 0 });
             }
     }
     HG_UNROLL for (int v = 0; v < vectors; v++)
@@ -378,23 +443,25 @@ HG_INLINE void scatter_samples(const int vectors, const bool tail, int64_t n, in
             store(at->y + from + v * LANES, sum[v]);
 }
 
-/* The places of a window in one row, where no windows overlap: each is written once, and where the maximum is read once. */
+/* So many neighbouring places of the first window in one row, where no windows overlap: each is written once, and where
+   the maximum is read once. */
 HG_INLINE void spread_samples(const int vectors, const bool tail, int64_t n, int64_t from, const void *of)
 {
     const inside *at = of;
     const some_lanes some = first_lanes(tail ? n : 0);
-    const int64_t here = at->first + from;
-    vec  g[HG_TOGETHER];
-    ivec where[HG_TOGETHER];
+    const packing *p = at->packing;
+    const int64_t here = at->first + from, window = at->columns.first;
+    vec   g[HG_TOGETHER];
+    words all[HG_TOGETHER];
     HG_UNROLL for (int v = 0; v < vectors; v++) {
         g[v] = tail ? load_some(at->g + here, some) : load(at->g + here + v * LANES);
-        where[v] = load_switches(at->s + here + v * LANES, tail ? n : LANES);
+        all[v] = load_words(at->s + word_of(p, window, at->samples) + from + v * LANES, tail ? n : LANES);
     }
     real *y = at->y + from;
     int64_t k = at->first_switch;
-    for (int64_t left = at->columns.last - at->columns.first; left > 0; left--, k++, y += at->samples)
+    for (int64_t left = at->places; left > 0; left--, k++, y += at->samples)
         HG_UNROLL for (int v = 0; v < vectors; v++) {
-            const vec there = choose(where[v] == (integer)k, g[v], (vec){ 0 });
+            const vec there = choose(are(all[v], k, p, window), g[v], (vec){ 0 });
             if (tail)
                 store_some(y, there, some);
             else
@@ -427,12 +494,14 @@ static void spread_row(const hg_pool *w, const inside *first, int64_t row)
     int64_t written = 0;
     inside at = *first;
     for (int64_t q = 0; q < windows; q++, at.first += at.samples) {
-        at.columns = hg_window_at(w, 1, q);
-        clear(first->y, written, at.columns.first, at.samples);
-        at.y = first->y + at.columns.first * at.samples;
-        at.first_switch = switch_of(w, at.rows.first, q, row, at.columns.first);
+        const hg_places in = hg_window_at(w, 1, q);
+        clear(first->y, written, in.first, at.samples);
+        at.columns.first = q;
+        at.places = in.last - in.first;
+        at.y = first->y + in.first * at.samples;
+        at.first_switch = switch_of(w, at.rows.first, q, row, in.first);
         each_of_samples(at.samples, spread_samples, &at);
-        written = at.columns.last;
+        written = in.last;
     }
     clear(first->y, written, w->size[1], at.samples);
 }
@@ -441,15 +510,18 @@ static void max_pool_scatter(const hg_tensor *t, void *y, const void *const in[]
 {
     const hg_pool *w = t->attr;
     const int64_t *dim = t->shape.dim, samples = dim[3], height = hg_pooled(w, 0), width = hg_pooled(w, 1);
+    const packing p = packing_of(w);
+    const word *all = (const word *)in[0] + dim[0] * height * width * samples;
     inside at = { .row = width * samples, .samples = samples, .switch_row = w->stride[0] * switch_row(w),
-                  .switch_column = w->stride[1], .s = (const integer *)in[0] + dim[0] * height * width * samples,
-                  .g = in[1], .y = (real *)y + hg_part_begin(hg_rows(t), part, parts) * hg_row_elements(t) };
+                  .switch_column = w->stride[1], .packing = &p, .g = in[1],
+                  .y = (real *)y + hg_part_begin(hg_rows(t), part, parts) * hg_row_elements(t) };
     const bool overlap = w->window[0] > w->stride[0] || w->window[1] > w->stride[1];
     (void)scratch;
     for (int64_t i = hg_part_begin(hg_rows(t), part, parts); i < hg_part_begin(hg_rows(t), part + 1, parts); i++) {
         const int64_t row = i % dim[1];
         at.rows = hg_windows_with(w, 0, row);
         at.first = (i / dim[1] * height + at.rows.first) * at.row;
+        at.s = all + (i / dim[1] * height + at.rows.first) * p.row * samples;
         if (overlap)
             scatter_row(w, &at, row);
         else
