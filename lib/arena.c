@@ -8,11 +8,11 @@
 
 static size_t rounded(size_t bytes) { return (bytes + HG_ALIGN - 1) / HG_ALIGN * HG_ALIGN; }
 
-/* The phase after which nothing reads the result of a step's op. */
-static int done_in(const hg_plan *plan, const hg_node *reader)
+/* The phase in which an op's result is whole, from its scratch if its parts are combined. */
+static int done_in(const hg_plan *plan, const hg_node *n)
 {
-    const hg_step *step = &plan->step[reader->unit];
-    return step->phase + (step->combined_later && (step->producer == reader || hg_node_reduces(reader)));
+    const hg_step *step = &plan->step[n->unit];
+    return step->phase + (step->combined_later && (step->producer == n || hg_node_reduces(n)));
 }
 
 /* The last phase that reads a node's memory, by root. */
@@ -28,8 +28,9 @@ static bool last_reads(hg_plan *plan, int **last)
         const hg_node *n = &plan->node[i];
         for (int j = 0; hg_node_runs(n) && j < n->t.inputs; j++) {
             size_t input = hg_node_input_root(n, j)->t.id;
-            if ((*last)[input] < done_in(plan, n))
-                (*last)[input] = done_in(plan, n);
+            const int read_in = plan->step[n->unit].phase;
+            if ((*last)[input] < read_in)
+                (*last)[input] = read_in;
         }
     }
     for (size_t i = 0; i < plan->nodes; i++)

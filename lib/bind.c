@@ -165,7 +165,7 @@ static hg_node *fold(hg_plan *plan, hg_node *n)
         for (int part = 0; part < parts; part++)
             kernels->run(&n->t, y, in, scratch, part, parts);
     if (hg_needs_combine(plan, n, parts))
-        kernels->combine(&n->t, y, in, scratch, parts);
+        kernels->combine(&n->t, y, scratch, parts);
     free(scratch);
     n->t.op = &hg_constant_op;
     n->t.inputs = 0;

@@ -57,11 +57,11 @@ int64_t hg_step_cut(const hg_step *step, int part)
 static void combine(const hg_step *step)
 {
     if (step->nodes == 0)
-        step->kernels->combine(&step->producer->t, step->output, step->input, step->scratch_memory, step->parts);
+        step->kernels->combine(&step->producer->t, step->output, step->scratch_memory, step->parts);
     for (int i = 0; i < step->reductions; i++) {
         const hg_reducer *r = &step->reduction[i];
         if (r->scratch >= 0)
-            r->kernels->combine(&r->node->t, r->output, NULL, r->scratch_memory, step->parts);
+            r->kernels->combine(&r->node->t, r->output, r->scratch_memory, step->parts);
     }
 }
 

@@ -24,9 +24,9 @@ enum {
 typedef void hg_elements_fn(const hg_tensor *t, int64_t begin, int64_t n, void *y, const void *const in[]);
 /* Computes part `part` of `parts` of the output. Parts may run at the same time. */
 typedef void hg_run_fn(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts);
-/* Runs once, after all parts, and combines them in a fixed order; not where the op asks for no scratch. For HG_REDUCE, `in`
-   is NULL. */
-typedef void hg_combine_fn(const hg_tensor *t, void *y, const void *const in[], void *scratch, int parts);
+/* Runs once, after all parts, and combines them in a fixed order; not where the op asks for no scratch. The inputs may be
+   gone. */
+typedef void hg_combine_fn(const hg_tensor *t, void *y, void *scratch, int parts);
 
 /* How the elements of a reduction's inputs may be cut: at multiples of `part` from the start of each row into parts, which
    may run at the same time, and each part at multiples of `block` into what one call takes in. */

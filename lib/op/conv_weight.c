@@ -277,13 +277,12 @@ static void conv2d_weight(const hg_tensor *t, void *w, const void *const in[], v
 }
 
 /* Adds the chunks, in order. */
-static void conv2d_weight_combine(const hg_tensor *t, void *y, const void *const in[], void *scratch, int parts)
+static void conv2d_weight_combine(const hg_tensor *t, void *y, void *scratch, int parts)
 {
     const hg_conv_weight_cut cut = hg_conv_weight_cut_of(t);
     const int64_t n = hg_elements(t);
     const real *sums = (const real *)((const char *)scratch + cut.share * (size_t)parts);
     real *w = y;
-    (void)in;
     if (cut.chunks == 1)
         return;
     memcpy(w, sums, (size_t)n * sizeof *w);

@@ -362,10 +362,9 @@ static void sum_leaves(real *sum, const real *leaf, int64_t leaves, int64_t stri
     add_rows(sum, second, NULL, 1, columns, columns);
 }
 
-static void sum_combine(const hg_tensor *t, void *y, const void *const in[], void *scratch, int parts)
+static void sum_combine(const hg_tensor *t, void *y, void *scratch, int parts)
 {
     const sum_cut c = cut_sum(t);
-    (void)in;
     (void)parts;
     for (int64_t outer = 0; outer < c.outer; outer++)
         for (int64_t i = 0; i < c.inner; i += COLUMNS)
