@@ -36,6 +36,7 @@ static hg_tensor *selected(hg_tensor *const in[], const double a[])
 /* Axes as a sum of bits. */
 static hg_tensor *sum(hg_tensor *const in[], const double a[]) { return hg_sum(in[0], (unsigned)a[0]); }
 static hg_tensor *mean(hg_tensor *const in[], const double a[]) { return hg_mean(in[0], (unsigned)a[0]); }
+static hg_tensor *variance(hg_tensor *const in[], const double a[]) { return hg_variance(in[0], (unsigned)a[0]); }
 static hg_tensor *max(hg_tensor *const in[], const double a[]) { return hg_max(in[0], (unsigned)a[0]); }
 static hg_tensor *count(hg_tensor *const in[], const double a[]) { return hg_count(in[0], (unsigned)a[0]); }
 static hg_tensor *argmax(hg_tensor *const in[], const double a[]) { return hg_argmax(in[0], (int)a[0]); }
@@ -188,6 +189,12 @@ LAW(sum_of_expanded) /* n x */
     return hg_sub(hg_sum(wide, (unsigned)a[0]), hg_mul(hg_sum(X, (unsigned)a[0]), hg_count(X, (unsigned)a[0])));
 }
 LAW(mean_shifts) { return hg_shift(hg_sub(mean((hg_tensor *[]){ hg_shift(X, 3) }, a), mean(in, a)), -3); }
+LAW(variance_stays) { return hg_sub(variance((hg_tensor *[]){ hg_shift(X, 3) }, a), variance(in, a)); }
+LAW(variance_is_mean)
+{
+    hg_tensor *centred = hg_sub(X, hg_expand_like(mean(in, a), X, (unsigned)a[0]));
+    return hg_sub(hg_mean(hg_square(centred), (unsigned)a[0]), variance(in, a));
+}
 LAW(max_shifts) { return hg_shift(hg_sub(max((hg_tensor *[]){ hg_shift(X, 3) }, a), max(in, a)), -3); }
 LAW(argmax_ignores_shift)
 {
@@ -369,6 +376,14 @@ static const op_row rows[] = {
       .law = { { "shifts", mean_shifts } } },
     { "mean", "over all", { OF(11, B) }, 1, { 255 }, BY(mean), .ulps = 64, .scale = 1, .linear = LINEAR(0),
       .law = { { "shifts", mean_shifts } } },
+    { "variance", "over rows", { OF(11, B) }, 1, { 1 }, BY(variance), .ulps = 64, .scale = 4,
+      .law = { { "shifts", variance_stays }, { "a mean", variance_is_mean } } },
+    { "variance", "over the batch", { OF(3, 4, B) }, 1, { 4 }, BY(variance), .ulps = 64, .scale = 4,
+      .law = { { "shifts", variance_stays }, { "a mean", variance_is_mean } } },
+    { "variance", "over all", { OF(3, 5, B) }, 1, { 255 }, BY(variance), .ulps = 256, .scale = 4 },
+    { "variance", "over a middle axis", { OF(3, 5, B) }, 1, { 2 }, BY(variance), .ulps = 64, .scale = 4 },
+    { "variance", "over every other axis", { OF(2, 3, 2, B, 2) }, 1, { 10 }, BY(variance), .ulps = 128, .scale = 4 },
+    { "variance", "of many rows", { OF(1500, B) }, 1, { 1 }, BY(variance), .ulps = 512, .scale = 4, .no_differences = true },
     { "max", "over rows", { OF(11, B) }, 1, { 1 }, BY(max), .law = { { "shifts", max_shifts } } },
     { "max", "over the batch", { OF(5, B) }, 1, { 2 }, BY(max), .law = { { "shifts", max_shifts } } },
     { "max", "over all", { OF(3, 4, B) }, 1, { 255 }, BY(max), .law = { { "shifts", max_shifts } } },

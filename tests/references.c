@@ -2,6 +2,7 @@
 #include "references.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 /* ---- Elementwise --------------------------------------------------------------------------------------- */
 
@@ -63,6 +64,17 @@ TENSOR(mean)
     ref_sum(in, a, y);
     for (int64_t i = 0; i < y->count; i++)
         y->at[i] /= (double)(in[0].count / y->count);
+}
+
+TENSOR(variance)
+{
+    double *mean = calloc((size_t)y->count + 1, sizeof *mean);
+    ref_mean(in, a, &(array){ .shape = y->shape, .count = y->count, .at = mean });
+    for (int64_t i = 0; i < in[0].count; i++) {
+        const int64_t of = reduced_index(&in[0], (unsigned)a[0], y, i);
+        y->at[of] += (in[0].at[i] - mean[of]) * (in[0].at[i] - mean[of]) / (double)(in[0].count / y->count);
+    }
+    free(mean);
 }
 
 TENSOR(max)

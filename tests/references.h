@@ -16,7 +16,7 @@ HG_REFERENCE(identity)
 
 /* Of a tensor; y comes as zeros of the right shape. */
 #define HG_REFERENCE(name) void ref_##name(const array in[], const double a[], array *y);
-HG_REFERENCE(sum) HG_REFERENCE(mean) HG_REFERENCE(max) HG_REFERENCE(argmax) HG_REFERENCE(count)
+HG_REFERENCE(sum) HG_REFERENCE(mean) HG_REFERENCE(variance) HG_REFERENCE(max) HG_REFERENCE(argmax) HG_REFERENCE(count)
 HG_REFERENCE(expand) HG_REFERENCE(reshape) HG_REFERENCE(permute) HG_REFERENCE(slice) HG_REFERENCE(pad)
 HG_REFERENCE(concat) HG_REFERENCE(gather) HG_REFERENCE(scatter) HG_REFERENCE(one_hot) HG_REFERENCE(matmul)
 HG_REFERENCE(squared_error) HG_REFERENCE(cross_entropy) HG_REFERENCE(logit_cross_entropy)

@@ -40,6 +40,7 @@ HG_API hg_tensor *hg_to_real(hg_tensor *x);               /* HG_I64 to the graph
 /* ---- Reductions: the axes named go away ---------------------------------------------------------------- */
 HG_API hg_tensor *hg_sum(hg_tensor *x, unsigned axes);
 HG_API hg_tensor *hg_mean(hg_tensor *x, unsigned axes);
+HG_API hg_tensor *hg_variance(hg_tensor *x, unsigned axes); /* mean((x - mean(x))^2) */
 HG_API hg_tensor *hg_max(hg_tensor *x, unsigned axes);    /* NaN wins; of equals the first, for the gradient too */
 HG_API hg_tensor *hg_argmax(hg_tensor *x, int axis);      /* HG_I64; the axis stays, with length 1 */
 HG_API hg_tensor *hg_count(hg_tensor *x, unsigned axes);  /* number of elements along axes: a scalar, known when planning */

@@ -6,7 +6,7 @@
 bool hg_moments(hg_tensor *x, unsigned axes, hg_tensor **mean, hg_tensor **variance)
 {
     *mean = hg_mean(x, axes);
-    *variance = hg_mean(hg_square(hg_sub(x, hg_expand_like(*mean, x, axes))), axes);
+    *variance = hg_variance(x, axes);
     return *variance != NULL;
 }
 

@@ -191,6 +191,43 @@ hg_tensor *hg_mean(hg_tensor *x, unsigned axes)
     return hg_scale(sum_over(x, axes), 1 / number);
 }
 
+/* ---- variance ------------------------------------------------------------------------------------------ */
+
+/* Of each leaf its mean and the sum of squares about that: outer x leaves x both x inner. */
+static size_t variance_scratch(const hg_tensor *t, int parts)
+{
+    const sum_cut c = cut_sum(t);
+    (void)parts;
+    return (size_t)(2 * c.outer * c.leaves * c.inner + 1) * hg_dtype_size(t->dtype);
+}
+
+/* The mean moves too, but to first order that changes nothing. */
+static void variance_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[])
+{
+    const axis_run *run = t->attr;
+    const unsigned axes = (HG_AXIS(run->to) - 1) & ~(HG_AXIS(run->from) - 1);
+    hg_tensor *x = t->input[0];
+    (void)wanted;
+    g = hg_div(hg_scale(g, 2), hg_count(x, axes));
+    d[0] = hg_mul(hg_expand_like(g, x, axes), hg_sub(x, hg_expand_like(hg_mean(x, axes), x, axes)));
+}
+
+const hg_op hg_variance_op = { .name = "variance", .min_inputs = 1, .max_inputs = 1, .flags = HG_REDUCE,
+                               .attr_size = sizeof(axis_run), .infer = sum_infer, .vjp = variance_vjp, .cuts = sum_cuts,
+                               .scratch = variance_scratch, HG_VARIANTS(variance) };
+
+/* Axes that are not neighbours: with the mean in memory first. */
+hg_tensor *hg_variance(hg_tensor *x, unsigned axes)
+{
+    hg_tensor *mean = hg_mean(x, axes);
+    if (mean == NULL || !own_axes("variance", x, &axes) || axes == 0)
+        return mean == NULL ? NULL : hg_sub(x, x);
+    const axis_run run = last_run(axes, x->shape.rank);
+    if ((HG_AXIS(run.from) - 1) & axes)
+        return hg_mean(hg_square(hg_sub(x, hg_expand_like(mean, x, axes))), axes);
+    return hg_apply(&hg_variance_op, 1, &x, &run);
+}
+
 /* ---- argmax, max --------------------------------------------------------------------------------------- */
 
 static bool argmax_infer(hg_tensor *t)
@@ -373,6 +410,113 @@ static void sum_combine(const hg_tensor *t, void *y, void *scratch, int parts)
 }
 
 const hg_kernels OP(sum) = { .elements = sum_elements, .combine = sum_combine };
+
+/* ---- Variances: each leaf about its own mean, then about what they have in common ------------------------ */
+
+static void spread_leaf(real moments[2], const real *x, int64_t n)
+{
+    real from_mean[LEAF];
+    moments[0] = sum_leaf(x, NULL, n) / (real)n;
+    for (int64_t i = 0; i < n; i++)
+        from_mean[i] = x[i] - moments[0];
+    moments[1] = sum_leaf(from_mean, from_mean, n);
+}
+
+static void spread_rows(const sum_cut *c, real *leaves, const real *x, int64_t begin, int64_t n)
+{
+    int64_t place = begin % c->summed;
+    real *moments = leaves + 2 * (begin / c->summed * c->leaves + place / c->leaf);
+    for (int64_t length; n > 0; n -= length, x += length, moments += 2) {
+        length = hg_smaller(c->leaf, c->summed - place);
+        spread_leaf(moments, x, length);
+        place = place + length == c->summed ? 0 : place + length;
+    }
+}
+
+/* Takes in rows of a leaf, `before` of which were there (Welford). */
+static inline void take_spread(real *restrict mean, real *restrict squares, const real *restrict x, int64_t rows,
+                               int64_t before, int64_t stride, int64_t columns)
+{
+    real share[ROWS_AT_ONCE];
+    for (int64_t r = 0; r < rows; r++)
+        share[r] = 1 / (real)(before + r + 1);
+#pragma omp simd
+    for (int64_t j = 0; j < columns; j++) {
+        real m = mean[j], s = squares[j];
+        for (int64_t r = 0; r < rows; r++) {
+            const real here = x[r * stride + j], off = here - m;
+            m += off * share[r];
+            s += off * (here - m);
+        }
+        mean[j] = m;
+        squares[j] = s;
+    }
+}
+
+static void spread_columns(const sum_cut *c, real *leaves, const real *x, int64_t begin, int64_t n)
+{
+    for (int64_t length; n > 0; n -= length, begin += length, x += length) {
+        const int64_t row = begin / c->inner, column = begin % c->inner, place = row % c->summed;
+        const int64_t before = place % c->leaf, left = hg_smaller(c->leaf - before, c->summed - place);
+        const int64_t columns = hg_smaller(c->inner - column, n);
+        const int64_t rows = columns < c->inner ? 1 : hg_smaller(n / c->inner, left);
+        real *mean = leaves + 2 * (row / c->summed * c->leaves + place / c->leaf) * c->inner + column;
+        real *squares = mean + c->inner;
+        int64_t r = 0;
+        for (int64_t j = 0; j < columns && before == 0; j++)
+            mean[j] = squares[j] = 0;
+        for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE)
+            take_spread(mean, squares, x + r * c->inner, ROWS_AT_ONCE, before + r, c->inner, columns);
+        for (; r < rows; r++)
+            take_spread(mean, squares, x + r * c->inner, 1, before + r, c->inner, columns);
+        length = rows * columns;
+    }
+}
+
+static void variance_elements(const hg_tensor *t, int64_t begin, int64_t n, void *to, const void *const in[])
+{
+    const sum_cut c = cut_sum(t);
+    (c.inner == 1 ? spread_rows : spread_columns)(&c, to, in[0], begin, n);
+}
+
+/* Moments of leaves [first, last), of up to COLUMNS columns, in pairs (Chan, Golub, LeVeque). */
+static void join_leaves(const sum_cut *c, real *mean, real *squares, const real *leaf, int64_t first, int64_t last,
+                        int64_t columns)
+{
+    if (last - first == 1) {
+        memcpy(mean, leaf + 2 * first * c->inner, (size_t)columns * sizeof *mean);
+        memcpy(squares, leaf + (2 * first + 1) * c->inner, (size_t)columns * sizeof *squares);
+        return;
+    }
+    real other_mean[COLUMNS], other_squares[COLUMNS];
+    const int64_t middle = first + (last - first) / 2, end = hg_smaller(last * c->leaf, c->summed);
+    const real count = (real)(end - first * c->leaf), share = (real)(end - middle * c->leaf) / count;
+    const real weight = share * (real)((middle - first) * c->leaf);
+    join_leaves(c, mean, squares, leaf, first, middle, columns);
+    join_leaves(c, other_mean, other_squares, leaf, middle, last, columns);
+    for (int64_t j = 0; j < columns; j++) {
+        const real apart = other_mean[j] - mean[j];
+        mean[j] += apart * share;
+        squares[j] += other_squares[j] + apart * apart * weight;
+    }
+}
+
+static void variance_combine(const hg_tensor *t, void *to, void *scratch, int parts)
+{
+    const sum_cut c = cut_sum(t);
+    real mean[COLUMNS];
+    (void)parts;
+    for (int64_t outer = 0; outer < c.outer && c.summed > 0; outer++)
+        for (int64_t i = 0; i < c.inner; i += COLUMNS) {
+            const int64_t columns = hg_smaller(COLUMNS, c.inner - i);
+            real *y = (real *)to + outer * c.inner + i;
+            join_leaves(&c, mean, y, (const real *)scratch + 2 * outer * c.leaves * c.inner + i, 0, c.leaves, columns);
+            for (int64_t j = 0; j < columns; j++)
+                y[j] /= (real)c.summed;
+        }
+}
+
+const hg_kernels OP(variance) = { .elements = variance_elements, .combine = variance_combine };
 
 /* ---- argmax -------------------------------------------------------------------------------------------- */
 
