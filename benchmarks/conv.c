@@ -73,8 +73,8 @@ typedef struct passes {
     double x, y;
 } passes;
 
-/* A normalisation reads x for the mean, for the variance and to write y. Its gradient reads x for the mean, x and dy for
-   all other sums, and both again to write dx. A maximum's gradient reads x to find where it was. */
+/* A normalisation reads x for the moments and to write y. Its gradient reads x for the moments, x and dy for all sums, and
+   both again to write dx. A maximum's gradient reads x to find where it was. */
 static const struct {
     const char *name;
     hg_tensor *(*build)(hg_tensor *);
@@ -85,8 +85,8 @@ static const struct {
     { "avg_pool2d 2", avg_pool, { 1, 1 }, { 1, 1 } },
     { "upsample2d nearest 2", nearest, { 1, 1 }, { 1, 1 } },
     { "upsample2d bilinear 2", bilinear, { 1, 1 }, { 1, 1 } },
-    { "batch_norm", batch_norm, { 3, 1 }, { 4, 2 } },
-    { "layer_norm", layer_norm, { 3, 1 }, { 4, 2 } },
+    { "batch_norm", batch_norm, { 2, 1 }, { 4, 2 } },
+    { "layer_norm", layer_norm, { 2, 1 }, { 4, 2 } },
 };
 
 /* ---- Measuring ------------------------------------------------------------------------------------------- */

@@ -329,6 +329,17 @@ static inline void add_rows(real *restrict sum, const real *restrict x, const re
             sum[j] += term(x, y, r * stride + j);
 }
 
+static real sum_lanes(real lane[LANES])
+{
+    for (int l = 0; l < 32; l++) /* loops of fixed length vectorise */
+        lane[l] += lane[l + 32];
+    for (int l = 0; l < 16; l++)
+        lane[l] += lane[l + 16];
+    for (int l = 0; l < 8; l++)
+        lane[l] += lane[l + 8];
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
 /* A chain of as few additions as can be, as they wait for each other. */
 static real sum_leaf(const real *x, const real *y, int64_t n)
 {
@@ -342,13 +353,7 @@ static real sum_leaf(const real *x, const real *y, int64_t n)
     if (rest > 0) /* a loop of fixed length vectorises under a mask */
         for (int l = 0; l < LANES; l++)
             lane[l] += l < rest ? term(x, y, n - rest + l) : 0;
-    for (int l = 0; l < 32; l++) /* loops of fixed length again */
-        lane[l] += lane[l + 32];
-    for (int l = 0; l < 16; l++)
-        lane[l] += lane[l + 16];
-    for (int l = 0; l < 8; l++)
-        lane[l] += lane[l + 8];
-    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+    return sum_lanes(lane);
 }
 
 /* Whole leaves, from the start of one on. */
@@ -413,13 +418,25 @@ const hg_kernels OP(sum) = { .elements = sum_elements, .combine = sum_combine };
 
 /* ---- Variances: each leaf about its own mean, then about what they have in common ------------------------ */
 
+static real squares_about(real mean, const real *x, int64_t n)
+{
+    real lane[LANES] = { 0 };
+    const int64_t rest = n % LANES;
+    for (int64_t i = 0; i + LANES <= n; i += LANES)
+#pragma omp simd
+        for (int64_t j = i; j < i + LANES; j++)
+            lane[j - i] += (x[j] - mean) * (x[j] - mean);
+    for (int l = 0; l < LANES && rest > 0; l++) {
+        const real off = l < rest ? x[n - rest + l] - mean : 0;
+        lane[l] += off * off;
+    }
+    return sum_lanes(lane);
+}
+
 static void spread_leaf(real moments[2], const real *x, int64_t n)
 {
-    real from_mean[LEAF];
     moments[0] = sum_leaf(x, NULL, n) / (real)n;
-    for (int64_t i = 0; i < n; i++)
-        from_mean[i] = x[i] - moments[0];
-    moments[1] = sum_leaf(from_mean, from_mean, n);
+    moments[1] = squares_about(moments[0], x, n);
 }
 
 static void spread_rows(const sum_cut *c, real *leaves, const real *x, int64_t begin, int64_t n)
