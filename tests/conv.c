@@ -36,6 +36,12 @@ static const sizes large[] = {
     { 24, 36, 3, 2, 2, 2, 3, 19, 20 },  /* groups, dilated and strided */
     { 5, 5, 4, 2, 1, 1, 5, 33, 64 },    /* a channel at a time */
     { 3, 7, 2, 1, 0, 1, 1, 9, 1500 },   /* a place longer than a stretch */
+    { 20, 40, 3, 1, 1, 1, 1, 15, 37 },  /* 3 x 3 in tiles of 2 x 2, cut at the edges and in samples */
+    { 64, 96, 3, 1, 0, 1, 2, 16, 48 },  /* the same in groups, without padding */
+    { 40, 30, 3, 1, 3, 1, 1, 9, 20 },   /* the same for the input's gradient alone, beyond its padding */
+    { 40, 50, 5, 1, 2, 1, 1, 12, 40 },  /* copied, rows in turns */
+    { 18, 50, 5, 2, 3, 2, 1, 25, 150 }, /* copied, dilated and strided, some samples at a time */
+    { 300, 14, 5, 1, 2, 1, 1, 8, 20 },  /* copied, some columns at a time */
     { 4, 6, 3, 1, 1, 1, 1, 120, 1 },    /* one sample */
     { 24, 36, 3, 2, 2, 2, 3, 119, 1 },  /* one, rows skipped, groups cut by parts */
     { 3, 40, 3, 1, 3, 2, 1, 90, 1 },    /* one, rows shared by dilated taps */

@@ -32,6 +32,12 @@ static inline const hg_tensor *hg_conv_tensor(const hg_tensor *t, hg_conv_role r
     return role == c->result ? t : t->input[hg_conv_input(c, role)];
 }
 
+/* Of conv2d and conv_transpose2d: what they read beside weights. */
+static inline const hg_tensor *hg_conv_from(const hg_tensor *t)
+{
+    return t->input[((const hg_conv *)t->attr)->result == HG_CONV_X]; /* x is the first of x and w, y the second of w and y */
+}
+
 bool   hg_conv_infer(hg_tensor *t);
 void   hg_conv_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[]);
 double hg_conv_flops(const hg_tensor *t);
@@ -73,7 +79,7 @@ static inline hg_span hg_conv_span(const hg_conv *c, int axis, int64_t k)
 /* ---- How conv2d and conv_transpose2d are cut ------------------------------------------------------------- */
 
 /* Channels of the result that are computed together at most; a bundle lies within a group. */
-enum { HG_CONV_BUNDLE = 8 };
+enum { HG_CONV_BUNDLE = 12 };
 static inline int hg_conv_bundles_of_group(const hg_tensor *t)
 {
     return hg_pieces(t->shape.dim[0] / ((const hg_conv *)t->attr)->groups, HG_CONV_BUNDLE);
@@ -94,15 +100,21 @@ typedef struct hg_conv_box {
 } hg_conv_box;
 hg_conv_box hg_conv_box_of(const hg_tensor *t, int part, int parts);
 
-/* The taps of one place of the result along an axis: places from, from + step, ... of the other side, by k, k + k_step, ... */
+/* The taps of one place of the result along an axis: places from, from + step, ... of the other side, by the weights `tap`,
+   tap + 1, ... of those that hg_conv_tap_place has put in order. */
 typedef struct hg_taps {
-    int64_t count, from, step, k, k_step;
+    int64_t count, from, step, tap;
 } hg_taps;
 
-/* A part's share of the scratch: the taps of its rows and of all columns, then a bundle's biases and weights. */
+/* A part's share of the scratch: the taps of its rows and of all columns, then biases and weights of its channels of a group,
+   then a copy of the rows of the other side that one row of the result reads, for some columns and blocks of samples; or
+   what Winograd's algorithm makes of the weights, of the other side and of both. */
 typedef struct hg_conv_share {
-    size_t taps, weights; /* how many */
-    size_t bytes;
+    size_t  taps, weights, copy, products; /* how many */
+    int64_t samples;             /* in a block */
+    int64_t rows, blocks;        /* copied at a time */
+    int     column_cuts;
+    size_t  bytes;
 } hg_conv_share;
 hg_conv_share hg_conv_share_of(const hg_tensor *t, int parts);
 

@@ -64,14 +64,6 @@ static inline int hg_conv_parts_of_one(const hg_tensor *t, int threads)
 
 /* ---- Copies ------------------------------------------------------------------------------------------------ */
 
-static void copy_lanes(real *to, const real *from, int64_t n)
-{
-    for (; n >= LANES; n -= LANES, to += LANES, from += LANES)
-        store(to, load(from));
-    if (n > 0)
-        store_some(to, load_some(from, first_lanes(n)), first_lanes(n));
-}
-
 /* A row of a copy: of x's row, which may be padding, every stride-th place from `first` on, where `seen` says. */
 static void copy_row(const hg_conv *c, const real *x, int64_t row, int64_t first, hg_span seen, int64_t width, real *to)
 {
@@ -111,25 +103,9 @@ static void make_copies(const hg_conv *c, const hg_conv_band *b, const real *x, 
 static walk walk_of_one(const hg_conv *c, const hg_conv_band *b, int64_t rows)
 {
     const int64_t size = hg_conv_copy_size(b, rows), taps = c->kernel[0] * c->kernel[1];
-    return (walk){ .channels = b->channels, .rows = c->kernel[0], .columns = c->kernel[1],
-                   .channel = b->copies * size, .column = size,
-                   .row = c->stride[0] > 1 ? c->kernel[1] * size : c->dilation[0] * b->width,
-                   .w_channel = taps, .w_row = c->kernel[1], .w_column = 1, .w_height = b->channels * taps };
-}
-
-/* `height` output channels at so many places. */
-static void sum_places(const walk *by, int height, const real *bias, const real *copies, const real *w, int64_t places,
-                       real *y, int64_t y_channel)
-{
-    const int64_t vectors = places / LANES, rest = places % LANES;
-    const int blocks = hg_pieces(vectors, most_width(height));
-    for (int i = 0; i < blocks; i++) {
-        const int64_t from = hg_part_begin(vectors, i, blocks), to = hg_part_begin(vectors, i + 1, blocks);
-        tiles[HG_APART][height][to - from](by, bias, copies + from * LANES, w, y + from * LANES, y_channel);
-    }
-    if (rest > 0)
-        tails[HG_APART][height](first_lanes(rest), by, bias, copies + vectors * LANES, w, y + vectors * LANES,
-                                y_channel);
+    return (walk){ .count = { b->channels, c->kernel[0], c->kernel[1] },
+                   .step = { b->copies * size, c->stride[0] > 1 ? c->kernel[1] * size : c->dilation[0] * b->width, size },
+                   .w_step = { taps, c->kernel[1], 1 }, .w_height = b->channels * taps };
 }
 
 /* Output channels [first, last), which are of one group. */
@@ -149,9 +125,9 @@ static void conv_of_one(const hg_tensor *t, real *y, const void *const in[], rea
         for (int i = 0; i < pieces; i++) {
             const int64_t from = first + hg_part_begin(last - first, i, pieces);
             const int64_t to = first + hg_part_begin(last - first, i + 1, pieces);
-            sum_places(&by, (int)(to - from), bias == NULL ? none : bias + from, copies,
-                       (const real *)in[1] + from * by.w_height, rows * b.width, y + from * y_channel + row * b.width,
-                       y_channel);
+            sum_lanes(HG_APART, (int)(to - from), &by, bias == NULL ? none : bias + from, copies,
+                      (const real *)in[1] + from * by.w_height, rows * b.width, y + from * y_channel + row * b.width,
+                      y_channel);
         }
     }
 }

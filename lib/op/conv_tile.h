@@ -5,30 +5,33 @@
 
 #include "vector.h"
 
+#include "conv.h"
+
 #if HG_REGISTERS == 32
-enum { HG_MOST_HEIGHT = 8, HG_MOST_WIDTH = 8 };
+enum { HG_MOST_HEIGHT = 12, HG_MOST_WIDTH = 8 };
 #define HG_TILES(TILE)                                                                                              \
     TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4) TILE(1, 5) TILE(1, 6) TILE(1, 7) TILE(1, 8)                         \
-    TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4)                                                                     \
-    TILE(3, 1) TILE(3, 2) TILE(3, 3) TILE(3, 4) TILE(4, 1) TILE(4, 2) TILE(4, 3) TILE(4, 4)                         \
-    TILE(5, 1) TILE(5, 2) TILE(5, 3) TILE(5, 4) TILE(6, 1) TILE(6, 2) TILE(6, 3) TILE(6, 4)                         \
-    TILE(7, 1) TILE(7, 2) TILE(7, 3) TILE(8, 1) TILE(8, 2) TILE(8, 3)
-#define HG_HEIGHTS(HEIGHT) HEIGHT(1) HEIGHT(2) HEIGHT(3) HEIGHT(4) HEIGHT(5) HEIGHT(6) HEIGHT(7) HEIGHT(8)
+    TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4) TILE(3, 1) TILE(3, 2) TILE(3, 3) TILE(3, 4)                         \
+    TILE(4, 1) TILE(4, 2) TILE(4, 3) TILE(4, 4) TILE(5, 1) TILE(5, 2) TILE(5, 3) TILE(5, 4)                         \
+    TILE(6, 1) TILE(6, 2) TILE(6, 3) TILE(6, 4) TILE(7, 1) TILE(7, 2) TILE(7, 3) TILE(8, 1)                         \
+    TILE(8, 2) TILE(8, 3) TILE(9, 1) TILE(9, 2) TILE(10, 1) TILE(10, 2) TILE(11, 1) TILE(11, 2) TILE(12, 1) TILE(12, 2)
+#define HG_HEIGHTS(HEIGHT)                                                                                          \
+    HEIGHT(1) HEIGHT(2) HEIGHT(3) HEIGHT(4) HEIGHT(5) HEIGHT(6) HEIGHT(7) HEIGHT(8) HEIGHT(9) HEIGHT(10) HEIGHT(11) \
+    HEIGHT(12)
 #else
-enum { HG_MOST_HEIGHT = 4, HG_MOST_WIDTH = 8 };
+enum { HG_MOST_HEIGHT = 6, HG_MOST_WIDTH = 8 };
 #define HG_TILES(TILE)                                                                                              \
     TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4) TILE(1, 5) TILE(1, 6) TILE(1, 7) TILE(1, 8)                         \
     TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4)                                                                     \
-    TILE(3, 1) TILE(3, 2) TILE(3, 3) TILE(4, 1) TILE(4, 2) TILE(4, 3)
-#define HG_HEIGHTS(HEIGHT) HEIGHT(1) HEIGHT(2) HEIGHT(3) HEIGHT(4)
+    TILE(3, 1) TILE(3, 2) TILE(4, 1) TILE(4, 2) TILE(5, 1) TILE(5, 2) TILE(6, 1) TILE(6, 2)
+#define HG_HEIGHTS(HEIGHT) HEIGHT(1) HEIGHT(2) HEIGHT(3) HEIGHT(4) HEIGHT(5) HEIGHT(6)
 #endif
 
-/* What a sum goes through: channels x rows x columns of the other side, and how far apart they are, in elements. */
+/* What a sum goes through, the outermost first: how often, and how far each time, in the other side and in the weights. */
 typedef struct walk {
-    int64_t channels, rows, columns;
-    int64_t channel, row, column;       /* steps in the other side */
-    int64_t w_channel, w_row, w_column; /* and in the weights */
-    int64_t w_height;                   /* from one of the tile's channels to the next, if they are not packed */
+    int64_t count[3], step[3], w_step[3]; /* steps in elements */
+    int64_t turn, back;                   /* after so many of the outermost, how far back in the other side; 0: never */
+    int64_t w_height;                     /* from one of the tile's channels to the next, if they are not packed */
 } walk;
 
 /* `tail`: a last vector, of which only some lanes are there. */
@@ -39,22 +42,25 @@ HG_INLINE void sum_tile(const int height, const int width, const bool tail, some
     HG_UNROLL for (int o = 0; o < height; o++)
         HG_UNROLL for (int v = 0; v < width; v++)
             sum[o][v] = (vec){ 0 } + bias[o];
-    const int64_t rows = by->rows, columns = by->columns, column = by->column, w_column = by->w_column;
-    const int64_t row = by->row - columns * column, w_row = by->w_row - columns * w_column;
-    const int64_t channel = by->channel - rows * by->row, w_channel = by->w_channel - rows * by->w_row;
-    for (int64_t c = by->channels; c > 0; c--, x += channel, w += w_channel)
-        for (int64_t r = rows; r > 0; r--, x += row, w += w_row)
-            for (int64_t q = columns; q > 0; q--, x += column, w += w_column) {
+    const int64_t middle = by->count[1], inner = by->count[2], step = by->step[2], w_step = by->w_step[2];
+    const int64_t middle_step = by->step[1] - inner * step, w_middle_step = by->w_step[1] - inner * w_step;
+    const int64_t outer_step = by->step[0] - middle * by->step[1], w_outer_step = by->w_step[0] - middle * by->w_step[1];
+    for (int64_t i = 0; i < by->count[0]; i++, x += outer_step, w += w_outer_step) {
+        if (i == by->turn)
+            x -= by->back;
+        for (int64_t j = middle; j > 0; j--, x += middle_step, w += w_middle_step)
+            for (int64_t k = inner; k > 0; k--, x += step, w += w_step) {
                 vec in[HG_MOST_WIDTH];
                 HG_UNROLL for (int v = 0; v < width; v++) {
                     in[v] = tail ? load_some(x + v * LANES, some) : load(x + v * LANES);
-                    if (height * width >= 16) /* the next tile reads on from here, and does not come from the first-level cache */
+                    if (height * width >= 16) /* the next tile reads on from here, perhaps not from the first-level cache */
                         __builtin_prefetch(x + (width + v) * LANES);
                 }
                 HG_UNROLL for (int o = 0; o < height; o++)
                     HG_UNROLL for (int v = 0; v < width; v++)
                         sum[o][v] += w[o * w_height] * in[v];
             }
+    }
     HG_UNROLL for (int o = 0; o < height; o++)
         HG_UNROLL for (int v = 0; v < width; v++)
             if (tail)
@@ -94,8 +100,8 @@ HG_HEIGHTS(TAIL)
 #undef TILE_OF
 #undef TAIL_OF
 
-/* By height and width; a height's table ends with NULL. */
-static tile_fn *const tiles[HG_WEIGHT_PLACES][HG_MOST_HEIGHT + 1][HG_MOST_WIDTH + 2] = {
+/* By height and width. */
+static tile_fn *const tiles[HG_WEIGHT_PLACES][HG_MOST_HEIGHT + 1][HG_MOST_WIDTH + 1] = {
 #define TILE(height, width) [HG_PACKED][height][width] = tile_##height##x##width,
     HG_TILES(TILE)
 #undef TILE
@@ -110,12 +116,34 @@ static tail_fn *const tails[HG_WEIGHT_PLACES][HG_MOST_HEIGHT + 1] = {
 #undef TAIL
 };
 
-static int most_width(int height)
+static int64_t most_width(int height)
 {
-    int width = 1;
-    while (tiles[HG_PACKED][height][width + 1] != NULL)
-        width++;
-    return width;
+    return height == 1 ? 8 : height == 2 ? 4 : HG_REGISTERS == 16 || height > 8 ? 2 : height > 6 ? 3 : 4;
+}
+
+/* `height` channels of the result at so many elements that follow each other in all that is read and written. */
+HG_OUTLINE void sum_lanes(int weights, int height, const walk *by, const real *bias, const real *x, const real *w, int64_t n,
+                      real *y, int64_t y_channel)
+{
+    const int64_t most = most_width(height);
+    int64_t vectors = n / LANES;
+    while (vectors > 0) { /* nearly even pieces */
+        const int64_t width = vectors <= most ? vectors : vectors < 2 * most ? vectors / 2 : most;
+        tiles[weights][height][width](by, bias, x, w, y, y_channel);
+        x += width * LANES;
+        y += width * LANES;
+        vectors -= width;
+    }
+    if (n % LANES > 0)
+        tails[weights][height](first_lanes(n % LANES), by, bias, x, w, y, y_channel);
+}
+
+static void copy_lanes(real *to, const real *from, int64_t n)
+{
+    for (; n >= LANES; n -= LANES, to += LANES, from += LANES)
+        store(to, load(from));
+    if (n > 0)
+        store_some(to, load_some(from, first_lanes(n)), first_lanes(n));
 }
 
 #endif

@@ -22,6 +22,8 @@ typedef real vec_anywhere __attribute__((vector_size(HG_VECTOR_BYTES), aligned(s
 enum { LANES = HG_VECTOR_BYTES / sizeof(real) };
 
 #define HG_INLINE static inline __attribute__((always_inline))
+/* For loops whose registers would not be enough among those of their callers. */
+#define HG_OUTLINE static __attribute__((noinline))
 #if defined(__clang__)
 #define HG_UNROLL _Pragma("clang loop unroll(full)")
 #else
