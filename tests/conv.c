@@ -41,6 +41,7 @@ static const sizes large[] = {
     { 40, 30, 3, 1, 3, 1, 1, 9, 20 },   /* the same for the input's gradient alone, beyond its padding */
     { 40, 50, 5, 1, 2, 1, 1, 12, 40 },  /* copied, rows in turns */
     { 18, 50, 5, 2, 3, 2, 1, 25, 150 }, /* copied, dilated and strided, some samples at a time */
+    { 20, 24, 3, 2, 3, 3, 1, 25, 40 },  /* copied for the input's gradient, which goes back and forth between rows */
     { 300, 14, 5, 1, 2, 1, 1, 8, 20 },  /* copied, some columns at a time */
     { 4, 6, 3, 1, 1, 1, 1, 120, 1 },    /* one sample */
     { 24, 36, 3, 2, 2, 2, 3, 119, 1 },  /* one, rows skipped, groups cut by parts */

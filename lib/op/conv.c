@@ -1,7 +1,7 @@
 /* conv2d and conv_transpose2d: direct convolution, gathered. Every place of the result sums over the taps that reach it,
-   so strides waste no work on zeros, and an element's sum does not depend on how the result is cut. What a part reads is
-   first copied to where all channels of a place lie side by side: between channels are powers of two, which share few sets
-   of the caches, and there is more than they hold. */
+   so strides waste no work on zeros, and an element's sum does not depend on how the result is cut. What is read often is
+   first copied to where all channels of a place lie side by side: multiples of powers of two, as which channels are apart,
+   share few sets of the caches. Most kernels of 3 x 3 go by Winograd's algorithm instead. */
 #ifndef HG_KERNELS
 #include "op.h"
 
@@ -23,7 +23,8 @@ static int64_t enough_rows(const hg_tensor *t)
 {
     const hg_conv *c = t->attr;
     const int64_t row = t->shape.dim[2] * t->shape.dim[3], step = c->result == HG_CONV_Y ? c->stride[0] : 1;
-    const int64_t shared = (c->kernel[0] - 1) * c->dilation[0] / step, enough = row == 0 ? 1 : hg_pieces(ENOUGH_PLACES, row);
+    const int64_t shared = (c->kernel[0] - 1) * c->dilation[0] / step;
+    const int64_t enough = row == 0 ? 1 : hg_pieces(ENOUGH_PLACES, row);
     return enough > 2 * shared ? enough : 2 * shared;
 }
 
@@ -139,8 +140,9 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t, int parts)
     const int64_t bundles = (int64_t)hg_conv_bundles_of_group(t) * c->groups;
     const int64_t of_part = hg_pieces(bundles, channel_cuts(t)) * (int64_t)HG_CONV_BUNDLE;
     const int64_t channels = hg_smaller(t->shape.dim[0] / c->groups, of_part);
+    const int64_t tiles = hg_pieces(hg_pieces(t->shape.dim[1], rows_of_tile(t)), parts / channel_cuts(t));
     hg_conv_share share = {
-        .taps = (size_t)(hg_pieces(t->shape.dim[1], parts / channel_cuts(t)) + t->shape.dim[2]),
+        .taps = (size_t)(tiles * rows_of_tile(t) + t->shape.dim[2]),
         .weights = (size_t)((weights_of_channel(t) * channels + LINE - 1) / LINE * LINE),
         .column_cuts = 1,
     };
@@ -184,6 +186,8 @@ const hg_op hg_conv_transpose2d_op = { .name = "conv_transpose2d", .min_inputs =
                                        .flops = hg_conv_flops, HG_VARIANTS(conv_transpose2d) };
 #else
 #include "conv_tile.h"
+
+#include <assert.h>
 
 #include "conv_one.h"
 #include "conv_winograd.h"
@@ -294,16 +298,17 @@ typedef struct view {
     int64_t     turn; /* the rows that there is memory for; 0: for all */
 } view;
 
+/* What so many places of the result read. Dilated taps of a transposed convolution go back and forth. */
 static hg_span reach_of(const hg_taps *taps, int64_t count)
 {
     hg_span reach = { 0, 0 };
     for (int64_t i = 0; i < count; i++) {
         const hg_taps *t = &taps[i];
+        const int64_t last = t->from + (t->count - 1) * t->step + 1;
         if (t->count == 0)
             continue;
-        if (reach.last == 0)
-            reach.first = t->from;
-        reach.last = t->from + (t->count - 1) * t->step + 1;
+        reach.first = reach.last == 0 ? t->from : hg_smaller(reach.first, t->from);
+        reach.last = reach.last < last ? last : reach.last;
     }
     return reach;
 }
@@ -350,7 +355,7 @@ HG_OUTLINE void copy_row_of(const gather *g, const view *v, const view *copy, in
 
 /* A tile at some columns of a row of the result, whose first place is `to`, for some samples. */
 HG_OUTLINE void gather_columns(const gather *g, const view *v, const tile *t, const hg_taps *rows, hg_span columns,
-                           int64_t samples, real *to)
+                               int64_t samples, real *to)
 {
     const int64_t w_column = g->from_channels * t->height, w_row = g->c->kernel[1] * w_column;
     const int64_t row = v->turn > 0 ? rows->from % v->turn : rows->from;
@@ -379,7 +384,8 @@ HG_OUTLINE void gather_columns(const gather *g, const view *v, const tile *t, co
 
 static void gather_row(const gather *g, const view *v, const patch *p, int64_t row)
 {
-    for (int64_t first = p->channels.first; first < p->channels.last; first += tallest(p->channels.last - p->channels.first)) {
+    const int64_t height = tallest(p->channels.last - p->channels.first);
+    for (int64_t first = p->channels.first; first < p->channels.last; first += height) {
         const tile t = tile_of(g, p->channels, first);
         real *to = g->to + (p->group * g->to_channels + t.first) * g->to_channel + row * g->to_row + p->sample;
         gather_columns(g, v, &t, &g->row_taps[row - g->box.first_row], p->columns, p->samples, to);
@@ -389,20 +395,20 @@ static void gather_row(const gather *g, const view *v, const patch *p, int64_t r
 static void gather_patch(const gather *g, const patch *p)
 {
     const view from = seen_by(g, p), copy = copy_of(g, &from);
-    int64_t copied = 0;
+    assert(copy.turn * copy.row <= (int64_t)g->share.copy);
+    int64_t copied = reach_of(g->row_taps, g->box.last_row - g->box.first_row).first;
     for (int64_t row = g->box.first_row; row < g->box.last_row; row++) {
-        const hg_span rows = reach_of(&g->row_taps[row - g->box.first_row], 1);
-        if (g->share.copy > 0)
-            for (copied = copied > rows.first ? copied : rows.first; copied < rows.last; copied++)
-                copy_row_of(g, &from, &copy, copied, p->samples);
+        const int64_t last = reach_of(&g->row_taps[row - g->box.first_row], 1).last;
+        for (; g->share.copy > 0 && copied < last; copied++)
+            copy_row_of(g, &from, &copy, copied, p->samples);
         gather_row(g, g->share.copy > 0 ? &copy : &from, p, row);
     }
 }
 
 static void gather_channels(const gather *g, int64_t group, hg_span channels)
 {
-    const int64_t together = g->share.blocks * g->share.samples;
-    for (int64_t first = channels.first; first < channels.last; first += tallest(channels.last - channels.first)) {
+    const int64_t together = g->share.blocks * g->share.samples, height = tallest(channels.last - channels.first);
+    for (int64_t first = channels.first; first < channels.last; first += height) {
         const tile t = tile_of(g, channels, first);
         pack(g, group, &t);
     }
@@ -475,6 +481,7 @@ static gather gather_of(const hg_tensor *t, void *y, const void *const in[], voi
     g.products = g.copy + g.share.copy;
     g.row_taps = (hg_taps *)(g.products + g.share.products);
     g.column_taps = g.row_taps + (g.box.last_row - g.box.first_row);
+    assert(g.box.last_row - g.box.first_row + g.columns <= (int64_t)g.share.taps);
     for (int64_t row = g.box.first_row; row < g.box.last_row; row++)
         g.row_taps[row - g.box.first_row] = taps_at(c, 0, row);
     for (int64_t column = 0; column < g.columns; column++)
@@ -490,6 +497,8 @@ static void gather_run(const hg_tensor *t, void *y, const void *const in[], void
     }
     const gather g = gather_of(t, y, in, scratch, part, parts);
     const int of_group = hg_conv_bundles_of_group(t);
+    if (hg_elements(t) == 0)
+        return;
     for (int i = g.box.first_bundle, next; i < g.box.last_bundle; i = next) {
         const int64_t group = i / of_group, before = group * g.to_channels;
         next = (int)hg_smaller((group + 1) * of_group, g.box.last_bundle);

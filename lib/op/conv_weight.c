@@ -5,10 +5,11 @@
 
 #include "conv.h"
 
-/* A tile reuses what it loads best if it is square; a single input channel calls for a tall one. */
-enum { SQUARE = 4, TALL = 8, MOST_ACCUMULATORS = 1024, VECTOR_BYTES = 64, VECTORS_AT_ONCE = 16 };
-/* More parts mean more scratch, more chunks more sums over lanes. */
-enum { ENOUGH_PARTS = 16, MOST_PARTS = 128, ENOUGH_PLACES = 1 << 14 };
+/* A tile reuses what it loads best if it is nearly square; a single input channel calls for a tall one. */
+enum { HIGH = 6, WIDE = 4, TALL = 8, MOST_ACCUMULATORS = 1024, VECTOR_BYTES = 64, VECTORS_AT_ONCE = 16 };
+/* More parts mean more scratch, more chunks more sums over lanes. With few taps x and y are hardly used before they are read
+   again, for the next unit: so units are large. */
+enum { ENOUGH_PARTS = 16, ENOUGH_LARGE_PARTS = 8, FEW_TAPS = 4, MOST_PARTS = 128, ENOUGH_PLACES = 1 << 14 };
 
 static size_t rounded(int64_t n, int64_t unit) { return (size_t)((n + unit - 1) / unit * unit); }
 
@@ -25,16 +26,24 @@ hg_conv_weight_cut hg_conv_weight_cut_of(const hg_tensor *t)
     hg_conv_weight_cut cut = { .chunks = 1, .parts = 1 };
     if (outputs == 0 || inputs == 0)
         return cut;
-    const int64_t bundle = inputs == 1 ? TALL : SQUARE, fit = MOST_ACCUMULATORS / (bundle * taps);
-    cut.bundles = hg_pieces(outputs, bundle);
-    const int64_t bundles = c->groups * cut.bundles;
-    const int needed = hg_pieces(inputs, fit < SQUARE ? SQUARE : fit);
-    const int wanted = (int)hg_smaller(hg_pieces(inputs, SQUARE), hg_pieces(ENOUGH_PARTS, bundles));
-    cut.blocks = needed < wanted ? wanted : needed;
-    const int64_t units = bundles * cut.blocks;
-    cut.chunks = (int)hg_smaller(most_chunks(t->input[1]), hg_pieces(ENOUGH_PARTS, units));
+    const bool large = taps <= FEW_TAPS && inputs > 1;
+    const int enough = large ? ENOUGH_LARGE_PARTS : ENOUGH_PARTS;
+    const int64_t high = inputs == 1 ? TALL : HIGH;
+    cut.bundles = large ? 1 : hg_pieces(outputs, high);
+    cut.blocks = 1;
+    for (int64_t height = hg_pieces(outputs, cut.bundles), width = inputs; height > high || width > WIDE;) {
+        if (height * width * taps <= MOST_ACCUMULATORS && c->groups * cut.bundles * cut.blocks >= enough)
+            break;
+        if (height > width)
+            height = hg_pieces(outputs, ++cut.bundles);
+        else
+            width = hg_pieces(inputs, ++cut.blocks);
+    }
+    const int64_t units = c->groups * cut.bundles * cut.blocks;
+    cut.chunks = (int)hg_smaller(most_chunks(t->input[1]), hg_pieces(enough, units));
     cut.parts = (int)hg_smaller(units, MOST_PARTS) * cut.chunks;
-    cut.accumulators = rounded(bundle * hg_pieces(inputs, cut.blocks) * taps, VECTORS_AT_ONCE) * VECTOR_BYTES;
+    cut.accumulators = rounded(hg_pieces(outputs, cut.bundles) * hg_pieces(inputs, cut.blocks) * taps, VECTORS_AT_ONCE) *
+                       VECTOR_BYTES;
     cut.share = cut.accumulators + rounded((c->kernel[0] + c->kernel[1]) * (int64_t)sizeof(hg_span), VECTOR_BYTES);
     cut.bytes = cut.share * (size_t)cut.parts;
     if (cut.chunks > 1)
@@ -109,13 +118,14 @@ HG_INLINE void weight_tile(const int height, const int width, const places *at, 
 }
 
 #if HG_REGISTERS == 32
-#define OF_FOUR(TILE) TILE(1, 4) TILE(2, 4) TILE(3, 4) TILE(4, 4)
+#define LARGE(TILE)                                                                                                 \
+    TILE(1, 4) TILE(2, 4) TILE(3, 4) TILE(4, 4) TILE(5, 2) TILE(5, 3) TILE(5, 4) TILE(6, 2) TILE(6, 3) TILE(6, 4)
 #else
-#define OF_FOUR(TILE)
+#define LARGE(TILE)
 #endif
 #define TILES(TILE)                                                                                                 \
     TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(7, 1) TILE(8, 1)                         \
-    TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) OF_FOUR(TILE)
+    TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) LARGE(TILE)
 
 typedef void tile_fn(const places *at, const real *x, const real *y, vec *total);
 
@@ -132,7 +142,7 @@ static tile_fn *const tiles[MOST_HEIGHT + 1][MOST_WIDTH + 1] = {
     TILES(TILE)
 #undef TILE
 };
-static const int widest = HG_REGISTERS == 32 ? 4 : 3;
+static const int highest = HG_REGISTERS == 32 ? 6 : 4, widest = HG_REGISTERS == 32 ? 4 : 3;
 
 /* ---- Parts ------------------------------------------------------------------------------------------------- */
 
@@ -142,7 +152,8 @@ typedef struct unit {
     const real    *x, *y; /* at their first channels */
     int64_t        x_row, y_row, x_channel, y_channel, samples, columns;
     int64_t        first_row, last_row;
-    int            height, inputs;
+    int64_t        outputs, inputs;
+    int64_t        height, width; /* of what one tile has in registers, but for the last */
     const hg_span *row_spans, *column_spans;
     vec           *total;
 } unit;
@@ -174,28 +185,46 @@ static places places_of(const unit *u, hg_span rows, hg_span columns)
     return at;
 }
 
-static void add_stretch(const unit *u, const stretch *s)
+/* Some outputs x some inputs of a unit: what one tile has in registers. */
+typedef struct block {
+    int64_t output, input;
+    int     height, width;
+} block;
+
+static block block_at(const unit *u, int64_t output, int64_t input)
+{
+    return (block){ output, input, (int)hg_smaller(u->height, u->outputs - output), (int)hg_smaller(u->width, u->inputs - input) };
+}
+
+static void add_block(const unit *u, const stretch *s, const block *b, vec *total)
 {
     const hg_conv *c = u->c;
-    const int across = hg_pieces(u->inputs, widest);
-    vec *total = u->total;
-    for (int tile = 0; tile < across; tile++) {
-        const int64_t input = hg_part_begin(u->inputs, tile, across);
-        const int width = (int)(hg_part_begin(u->inputs, tile + 1, across) - input);
-        for (int64_t k = 0; k < c->kernel[0]; k++) {
-            const hg_span rows = both(u->row_spans[k], s->rows);
-            const int64_t x_row = rows.first * c->stride[0] - c->pad[0] + k * c->dilation[0];
-            for (int64_t l = 0; l < c->kernel[1]; l++, total += u->height * width) {
-                const hg_span columns = both(u->column_spans[l], s->columns);
-                const int64_t x_column = columns.first * c->stride[1] - c->pad[1] + l * c->dilation[1];
-                if (rows.first >= rows.last || columns.first >= columns.last)
-                    continue;
-                const places at = places_of(u, rows, columns);
-                tiles[u->height][width](&at, u->x + input * u->x_channel + x_row * u->x_row + x_column * u->samples,
-                                        u->y + rows.first * u->y_row + columns.first * u->samples, total);
-            }
+    for (int64_t k = 0; k < c->kernel[0]; k++) {
+        const hg_span rows = both(u->row_spans[k], s->rows);
+        const int64_t x_row = rows.first * c->stride[0] - c->pad[0] + k * c->dilation[0];
+        for (int64_t l = 0; l < c->kernel[1]; l++, total += b->height * b->width) {
+            const hg_span columns = both(u->column_spans[l], s->columns);
+            const int64_t x_column = columns.first * c->stride[1] - c->pad[1] + l * c->dilation[1];
+            if (rows.first >= rows.last || columns.first >= columns.last)
+                continue;
+            const places at = places_of(u, rows, columns);
+            tiles[b->height][b->width](&at, u->x + b->input * u->x_channel + x_row * u->x_row + x_column * u->samples,
+                                       u->y + b->output * u->y_channel + rows.first * u->y_row + columns.first * u->samples,
+                                       total);
         }
     }
+}
+
+static void add_stretch(const unit *u, const stretch *s)
+{
+    const int64_t taps = u->c->kernel[0] * u->c->kernel[1];
+    vec *total = u->total;
+    for (int64_t output = 0; output < u->outputs; output += u->height)
+        for (int64_t input = 0; input < u->inputs; input += u->width) {
+            const block b = block_at(u, output, input);
+            add_block(u, s, &b, total);
+            total += taps * b.height * b.width;
+        }
 }
 
 /* In stretches of y so long that a tile's share of x and y stays in the first-level cache. */
@@ -213,18 +242,18 @@ static void add_rows(const unit *u)
 /* w: of the unit's first weight. */
 static void write_sums(const unit *u, real *w, int64_t w_output)
 {
-    const int64_t taps = u->c->kernel[0] * u->c->kernel[1], count = u->height * u->inputs * taps;
-    const int across = hg_pieces(u->inputs, widest);
+    const int64_t taps = u->c->kernel[0] * u->c->kernel[1], count = u->outputs * u->inputs * taps;
     const real *sum = (const real *)u->total;
     for (int64_t i = 0; i * LANES < count; i++)
         u->total[i] = sums_of_lanes(u->total + i * LANES);
-    for (int tile = 0; tile < across; tile++) {
-        const int64_t first = hg_part_begin(u->inputs, tile, across), last = hg_part_begin(u->inputs, tile + 1, across);
-        for (int64_t k = 0; k < taps; k++)
-            for (int o = 0; o < u->height; o++)
-                for (int64_t i = first; i < last; i++)
-                    w[o * w_output + i * taps + k] = *sum++;
-    }
+    for (int64_t output = 0; output < u->outputs; output += u->height)
+        for (int64_t input = 0; input < u->inputs; input += u->width) {
+            const block b = block_at(u, output, input);
+            for (int64_t k = 0; k < taps; k++)
+                for (int o = 0; o < b.height; o++)
+                    for (int i = 0; i < b.width; i++)
+                        w[(output + o) * w_output + (input + i) * taps + k] = *sum++;
+        }
 }
 
 static void note_spans(const hg_conv *c, hg_span *span)
@@ -263,11 +292,13 @@ static void conv2d_weight(const hg_tensor *t, void *w, const void *const in[], v
     u.y_channel = y->shape.dim[1] * u.y_row;
     note_spans(c, spans);
     for (int64_t i = hg_part_begin(units, piece, pieces); i < hg_part_begin(units, piece + 1, pieces); i++) {
-        const int block = (int)(i % cut.blocks), bundle = (int)(i / cut.blocks % cut.bundles);
+        const int across = (int)(i % cut.blocks), down = (int)(i / cut.blocks % cut.bundles);
         const int64_t group = i / cut.blocks / cut.bundles;
-        const int64_t input = hg_part_begin(inputs, block, cut.blocks), output = hg_part_begin(outputs, bundle, cut.bundles);
-        u.inputs = (int)(hg_part_begin(inputs, block + 1, cut.blocks) - input);
-        u.height = (int)(hg_part_begin(outputs, bundle + 1, cut.bundles) - output);
+        const int64_t input = hg_part_begin(inputs, across, cut.blocks), output = hg_part_begin(outputs, down, cut.bundles);
+        u.inputs = hg_part_begin(inputs, across + 1, cut.blocks) - input;
+        u.outputs = hg_part_begin(outputs, down + 1, cut.bundles) - output;
+        u.height = hg_pieces(u.outputs, hg_pieces(u.outputs, inputs == 1 ? MOST_HEIGHT : highest));
+        u.width = hg_pieces(u.inputs, hg_pieces(u.inputs, widest));
         u.x = (const real *)in[0] + (group * inputs + input) * u.x_channel;
         u.y = (const real *)in[1] + (group * outputs + output) * u.y_channel;
         memset(u.total, 0, cut.accumulators);
