@@ -241,13 +241,13 @@ static hg_tensor *combined_square(hg_tensor *rows, hg_tensor *entries)
     return hg_apply(&combined_square_op, 3, (hg_tensor *[]){ value, rows, entries }, NULL);
 }
 
-/* Whether G M, M Mt, G and (M Mt) W take fewer multiply-adds than Wt M and its two gradients. */
+/* Whether G M and (M Mt) W, and half of M Mt and of G, take fewer multiply-adds than Wt M and its two gradients. */
 static bool gram_pays(const hg_tensor *rows, const hg_tensor *entries)
 {
     enum { USUAL_BATCH = 128 };
     const double h = (double)hg_tensor_shape(rows)->dim[0], d = (double)hg_tensor_shape(rows)->dim[1];
     const double columns = (double)(hg_tensor_shape(entries)->dim[1] / HG_BATCH) * USUAL_BATCH;
-    return 2 * h * (columns + d) < 3 * d * columns;
+    return 1.5 * h * (columns + d) < 3 * d * columns;
 }
 
 hg_tensor *hg_jacobian_square(const hg_jacobian *jacobian)

@@ -83,6 +83,18 @@ static hg_tensor *matmul(hg_tensor *const in[], const double a[])
     return hg_matmul(a[0] != 0 ? hg_transpose(in[0]) : in[0], a[1] != 0 ? hg_transpose(in[1]) : in[1]);
 }
 
+/* a: whether the input is stored transposed. `seen`: x, or its values as another tensor. */
+static hg_tensor *times_transpose(hg_tensor *x, hg_tensor *seen, const double a[])
+{
+    return a[0] != 0 ? hg_matmul(hg_transpose(x), seen) : hg_matmul(x, hg_transpose(seen));
+}
+
+static hg_tensor *gram(hg_tensor *const in[], const double a[]) { return times_transpose(in[0], in[0], a); }
+static hg_tensor *gram_as_product(hg_tensor *const in[], const double a[])
+{
+    return times_transpose(in[0], hg_stop_gradient(in[0]), a);
+}
+
 static hg_tensor *random_uniform(hg_tensor *const in[], const double a[])
 {
     (void)a;
@@ -234,6 +246,15 @@ LAW(product_transposes) /* (A B)^T = B^T A^T */
     (void)a;
     return hg_sub(hg_transpose(hg_matmul(X, Y)), hg_matmul(hg_transpose(Y), hg_transpose(X)));
 }
+LAW(gram_is_symmetric) { return hg_sub(gram(in, a), hg_transpose(gram(in, a))); }
+LAW(gram_is_product) { return hg_sub(gram(in, a), gram_as_product(in, a)); }
+LAW(gram_has_factors)
+{
+    hg_tensor *y = gram(in, a), *twice = hg_scale(hg_matmul_factor(y, 1), 2);
+    return hg_sub(hg_matmul(hg_matmul_factor(y, 0), twice), hg_scale(y, 2));
+}
+#define GRAM_LAWS                                                                                            \
+    .law = { { "symmetric", gram_is_symmetric }, { "a product", gram_is_product }, { "of factors", gram_has_factors } }
 LAW(softmax_shifts) { (void)a; return hg_sub(hg_log_softmax(hg_shift(X, 5)), hg_log_softmax(X)); }
 LAW(softmax_sums_to_one) { (void)a; return hg_shift(hg_sum(hg_exp(hg_log_softmax(X)), HG_AXIS(0)), -1); }
 LAW(no_error) { return squared_error((hg_tensor *[]){ X, X }, a); }
@@ -283,6 +304,41 @@ static void check_assign(void)
                                                { .no_folding = true },   { .no_reuse = true } };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         check_assign_with(options[i]);
+}
+
+/* ---- gram: half of a product, to the bit; few enough numbers for no product to be left to BLIS ---------------- */
+
+static void expect_bits_of_product(const op_row *row, hg_dtype dtype)
+{
+    array in[MOST_INPUTS];
+    instance s = instance_new(row, dtype);
+    hg_tensor *product = gram_as_product(s.in, row->a);
+    assert_string_equal(hg_tensor_op(s.y)->name, "gram");
+    assert_string_equal(hg_tensor_op(product)->name, "matmul");
+    draw_inputs(&s, 1, in);
+    for (hg_isa isa = HG_ISA_BASE; isa <= hg_isa_best(); isa++)
+        for (int threads = 1; threads <= 7; threads += 3) {
+            const hg_plan_options options = { .batch = 1, .isa = isa, .threads = threads };
+            array half = evaluate(&s, s.y, in, options), whole = evaluate(&s, product, in, options);
+            expect_same_bits(hg_isa_name(isa), &half, &whole);
+            free_arrays((array[]){ half, whole }, 2);
+        }
+    free_arrays(in, 1);
+    hg_graph_free(s.graph);
+}
+
+static void check_gram_bits(void)
+{
+    static const hg_shape shapes[] = { DIMS(1, 70), DIMS(70, 1), DIMS(2, 0), DIMS(0, 2), DIMS(15, 31), DIMS(33, 300),
+                                       DIMS(113, 280), DIMS(1040, 29) };
+    for (size_t i = 0; i < LENGTH(shapes); i++)
+        for (int transposed = 0; transposed < 2; transposed++) {
+            const hg_shape *m = &shapes[i];
+            const op_row row = { .input = { OF(m->dim[transposed], m->dim[!transposed]) }, .inputs = 1, .build = gram,
+                                 .a = { transposed } };
+            expect_bits_of_product(&row, HG_F32);
+            expect_bits_of_product(&row, HG_F64);
+        }
 }
 
 /* ---- The table ----------------------------------------------------------------------------------------- */
@@ -475,6 +531,19 @@ static const op_row rows[] = {
     { "matmul", "B columns each", { OF(2, 3), OF(3, 2 * B) }, 2, BY(matmul), .ulps = 32, .scale = 1,
       .linear = LINEAR(0) | LINEAR(1) },
     { "matmul", "of an empty sum", { OF(2, 0), OF(0, B) }, 2, BY(matmul) },
+
+    { "gram", "of rows", { OF(5, 7) }, 1, BY(gram), .ulps = 32, .scale = 1, GRAM_LAWS },
+    { "gram", "of columns", { OF(7, 5) }, 1, { 1 }, BY(gram), .ulps = 32, .scale = 1, GRAM_LAWS },
+    { "gram", "of rows, over the batch", { OF(5, B) }, 1, BY(gram), .ulps = 64, .scale = 4, GRAM_LAWS },
+    { "gram", "of columns, over the batch", { OF(B, 5) }, 1, { 1 }, BY(gram), .ulps = 64, .scale = 4 },
+    { "gram", "of many rows", { OF(130, B) }, 1, BY(gram), .ulps = 128, .scale = 4, .no_differences = true, GRAM_LAWS },
+    { "gram", "of many columns, over B rows each", { OF(2 * B, 75) }, 1, { 1 }, BY(gram), .ulps = 128, .scale = 4,
+      .no_differences = true },
+    { "gram", "a long sum", { OF(37, 600) }, 1, BY(gram), .ulps = 512, .scale = 4, .no_differences = true },
+    { "gram", "of a row", { OF(1, B) }, 1, BY(gram), .ulps = 64, .scale = 4 },
+    { "gram", "an outer product", { OF(6, 1) }, 1, BY(gram), .ulps = 32, .scale = 1 },
+    { "gram", "of an empty sum", { OF(2, 0) }, 1, BY(gram) },
+    { "gram", "the bits of a product", .own = check_gram_bits },
 
     /* Random: mean and variance, or a mask's probability and variance */
     { "random_uniform", NULL, { STEP }, 1, { 0.5, 1 / 12.0 }, .build = random_uniform },

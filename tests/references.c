@@ -218,6 +218,8 @@ TENSOR(matmul) /* a: which are transposed */
                 y->at[i * y->shape.dim[1] + j] += entry(&in[0], a[0] != 0, i, k) * entry(&in[1], a[1] != 0, k, j);
 }
 
+TENSOR(gram) { ref_matmul((array[]){ in[0], in[0] }, (double[]){ a[0], a[0] == 0 }, y); }
+
 /* ---- Losses: a[0] is the reduction, the batch the last axis -------------------------------------------- */
 
 typedef double error_fn(double y, double x, const double a[]);

@@ -19,6 +19,7 @@ HG_REFERENCE(identity)
 HG_REFERENCE(sum) HG_REFERENCE(mean) HG_REFERENCE(variance) HG_REFERENCE(max) HG_REFERENCE(argmax) HG_REFERENCE(count)
 HG_REFERENCE(expand) HG_REFERENCE(reshape) HG_REFERENCE(permute) HG_REFERENCE(slice) HG_REFERENCE(pad)
 HG_REFERENCE(concat) HG_REFERENCE(gather) HG_REFERENCE(scatter) HG_REFERENCE(one_hot) HG_REFERENCE(matmul)
+HG_REFERENCE(gram)
 HG_REFERENCE(squared_error) HG_REFERENCE(cross_entropy) HG_REFERENCE(logit_cross_entropy)
 HG_REFERENCE(softmax_cross_entropy) HG_REFERENCE(huber) HG_REFERENCE(log_softmax)
 #undef HG_REFERENCE

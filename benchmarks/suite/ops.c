@@ -46,6 +46,7 @@ ON_ONE(hg_random_normal(in[0], "normal", *hg_tensor_shape(in[1])), random_normal
 ON_ONE(hg_random_mask(in[0], "mask", *hg_tensor_shape(in[1]), 0.5), random_mask)
 ON_ONE(hg_log_softmax(in[0]), log_softmax)
 ON_ONE(hg_matmul(hg_transpose(in[0]), in[1]), matmul_transposed)
+ON_ONE(hg_matmul(in[0], hg_transpose(in[0])), gram)
 ON_ONE(hg_conv2d(in[0], in[1], &(hg_conv_options){ .pad = 1 }), conv2d)
 ON_ONE(hg_conv2d(in[0], in[1], &(hg_conv_options){ .pad = 1, .stride = 3 }), conv2d_strided)
 ON_ONE(hg_conv2d_weight(in[0], in[1], &(hg_conv_options){ .pad = 1, .kernel = 3 }), conv2d_weight)
@@ -112,6 +113,7 @@ static const struct op_case {
     { "matmul 128x784x128", matmul_op, 2, { LIKE(128, 784), LIKE(784, HG_BATCH) }, 0, 128 },
     { "matmul 32x128x128", matmul_op, 2, { LIKE(32, 128), LIKE(128, HG_BATCH) }, 0, 128 },
     { "matmul 784'x128x128", matmul_transposed_op, 2, { LIKE(128, 784), LIKE(128, HG_BATCH) }, 0, 128 },
+    { "gram 500x3840", gram_op, 1, { LIKE(500, 30 * HG_BATCH) }, 0, 128 },
     { "conv2d 32-64 3x3 on 14x14", conv2d_op, 2, { LIKE(32, 14, 14, HG_BATCH), LIKE(64, 32, 3, 3) }, 0, 128 },
     { "conv2d 1-32 3x3 on 28x28", conv2d_op, 2, { LIKE(1, 28, 28, HG_BATCH), LIKE(32, 1, 3, 3) }, 0, 128 },
     { "conv2d 1-16 3x3 stride 3 on 28x28", conv2d_strided_op, 2,

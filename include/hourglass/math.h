@@ -66,7 +66,9 @@ HG_API hg_tensor *hg_scatter(hg_tensor *x, hg_tensor *index, int axis, int64_t l
 HG_API hg_tensor *hg_one_hot(hg_tensor *labels, int64_t classes);
 
 /* ---- Products ------------------------------------------------------------------------------------------ */
-HG_API hg_tensor *hg_matmul(hg_tensor *a, hg_tensor *b); /* m x k times k x n; hg_transpose inside costs nothing */
+/* m x k times k x n; hg_transpose inside costs nothing. A matrix times its own transpose is symmetric to the bit, and half
+   the work. */
+HG_API hg_tensor *hg_matmul(hg_tensor *a, hg_tensor *b);
 /* The left (0) or right (1) of the two that a product was made of, as it was multiplied; NULL, and no error, if t is none. */
 HG_API hg_tensor *hg_matmul_factor(const hg_tensor *t, int index);
 

@@ -11,6 +11,13 @@ typedef struct hg_matmul_attr {
     bool transpose_a, transpose_b; /* the input is stored transposed */
 } hg_matmul_attr;
 
+/* The columns of the left factor. */
+static inline int64_t hg_matmul_inner(const hg_tensor *t)
+{
+    const hg_matmul_attr *attr = t->attr;
+    return t->input[0]->shape.dim[!attr->transpose_a];
+}
+
 /* Rows [from, to) or columns [from, to) of the product. */
 typedef struct hg_cut {
     bool    rows;
@@ -52,8 +59,7 @@ typedef struct hg_matmul_room {
 
 static inline hg_matmul_room hg_matmul_room_of(const hg_tensor *t)
 {
-    const hg_matmul_attr *attr = t->attr;
-    const int64_t depth = hg_smaller(t->input[0]->shape.dim[!attr->transpose_a], HG_PRODUCT_DEPTH);
+    const int64_t depth = hg_smaller(hg_matmul_inner(t), HG_PRODUCT_DEPTH);
     const int64_t rows = hg_smaller(t->shape.dim[0], HG_PRODUCT_TILES * HG_TILE_MOST);
     const int64_t columns = hg_smaller(t->shape.dim[1], HG_PRODUCT_COLUMNS);
     return (hg_matmul_room){ depth * rows, depth * hg_pieces(columns, HG_PANEL_MOST) * HG_PANEL_MOST };

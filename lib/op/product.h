@@ -18,6 +18,7 @@ typedef struct product {
     int64_t     b_row, b_column;
     real       *c;
     int64_t     c_row;
+    int64_t     wanted; /* of rows, in the first column; in each further one, one row more: what is below may be left out */
     real       *packed_a, *packed_b;
 } product;
 
@@ -186,15 +187,21 @@ static bool packs_right(const product *p)
 
 /* ---- Blocks ------------------------------------------------------------------------------------------------ */
 
+/* As many rows as any of so many columns wants. */
+static int64_t rows_wanted(const product *p, int64_t columns) { return hg_smaller(p->wanted + columns - 1, p->rows); }
+
 /* One panel's columns of c, of which `columns` are there, in tiles of nearly the same height; a packed: tile after tile. */
 static void product_panel(const product *p, int64_t columns, bool packed, bool onward)
 {
     const int tiles = hg_pieces(p->rows, PRODUCT_HEIGHT);
     const int left = columns == PRODUCT_PANEL ? 0 : columns > LANES ? 1 : 2;
     const some_lanes some = first_lanes(columns > LANES ? columns - LANES : columns);
+    const int64_t wanted = rows_wanted(p, columns);
     product tile = *p;
     for (int i = 0; i < tiles; i++) {
         const int64_t from = hg_part_begin(p->rows, i, tiles), height = hg_part_begin(p->rows, i + 1, tiles) - from;
+        if (from >= wanted)
+            break;
         tile.a = p->a + from * p->a_row;
         if (packed) {
             tile.a = p->a + from * p->k;
@@ -228,6 +235,7 @@ static void product_block(const product *p, bool packed_a, bool packed_b, bool o
     for (int64_t j = 0; j < p->columns; j += PRODUCT_PANEL) {
         panel.b = packed_b ? p->packed_b + j * p->k : p->b + j;
         panel.c = p->c + j;
+        panel.wanted = p->wanted + j;
         product_panel(&panel, hg_smaller(p->columns - j, PRODUCT_PANEL), packed_a, onward);
     }
 }
@@ -239,10 +247,14 @@ static void product_slice(const product *p, bool onward)
     const int blocks = hg_pieces(hg_pieces(p->rows, PRODUCT_HEIGHT), HG_PRODUCT_TILES);
     if (pack_b)
         pack_right(p);
+    const int64_t wanted = rows_wanted(p, p->columns);
     for (int i = 0; i < blocks; i++) {
         const int64_t from = hg_part_begin(p->rows, i, blocks);
+        if (from >= wanted)
+            break;
         product block = *p;
         block.rows = hg_part_begin(p->rows, i + 1, blocks) - from;
+        block.wanted = p->wanted - from;
         block.a = p->a + from * p->a_row;
         block.c = p->c + from * p->c_row;
         if (pack_a)
@@ -263,6 +275,7 @@ static void product_of_matrices(const product *all)
             p.a += k * all->a_column;
             p.b += k * all->b_row + j * all->b_column;
             p.c += j;
+            p.wanted += j;
             product_slice(&p, i > 0);
         }
 }
