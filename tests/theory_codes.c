@@ -133,11 +133,11 @@ static void t8_of_a_transposed_matrix(void **state)
 
 static const hg_autoencoder
     narrow = DEEP(HG_DENSE(3, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid)),
-    wide = DEEP(HG_DENSE(12, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid)),
+    wide = DEEP(HG_DENSE(16, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid)),
     three = DEEP(HG_DENSE(6, .act = hg_softplus), HG_DENSE(5, .act = hg_tanh), HG_DENSE(3, .act = hg_sigmoid)),
     bare = DEEP(HG_DENSE(5, .act = hg_sigmoid), HG_DENSE(R)),
     narrow_disguised = DEEP(HG_DENSE(3, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid), HG_CUSTOM(disguise)),
-    wide_disguised = DEEP(HG_DENSE(12, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid), HG_CUSTOM(disguise));
+    wide_disguised = DEEP(HG_DENSE(16, .act = hg_tanh), HG_DENSE(R, .act = hg_sigmoid), HG_CUSTOM(disguise));
 
 typedef struct encoder {
     const char           *name;
@@ -149,16 +149,16 @@ typedef struct encoder {
 
 static const encoder encoders[] = {
     { "narrow", &narrow, true, 2, { 3, R }, { &hyperbolic, &sigmoid } },
-    { "wide", &wide, false, 2, { 12, R }, { &hyperbolic, &sigmoid } },
+    { "wide", &wide, false, 2, { 16, R }, { &hyperbolic, &sigmoid } },
     { "three layers", &three, true, 3, { 6, 5, 3 }, { &softplus, &hyperbolic, &sigmoid } },
     { "linear at its end", &bare, true, 2, { 5, R }, { &sigmoid, &linear } },
     { "narrow, disguised", &narrow_disguised, true, 2, { 3, R }, { &hyperbolic, &sigmoid } },
-    { "wide, disguised", &wide_disguised, false, 2, { 12, R }, { &hyperbolic, &sigmoid } },
+    { "wide, disguised", &wide_disguised, false, 2, { 16, R }, { &hyperbolic, &sigmoid } },
 };
 
 static const hg_penalty of_jacobian = HG_CONTRACTIVE(0.7), of_its_change = HG_CONTRACTIVE_HIGHER(0.7, .deviation = 0.3);
 
-enum { WIDEST = 12, MOST_WEIGHTS = WIDEST * (D + R) };
+enum { WIDEST = 16, MOST_WEIGHTS = WIDEST * (D + R) };
 
 typedef struct jacobian {
     double at[WIDEST][D];
