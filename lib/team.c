@@ -81,9 +81,9 @@ static void *live(void *argument)
     hg_team_count(team, &team->ready, 1, 0);
     for (uint64_t turn = 0;;) {
         hg_team_wait(team, &team->turn, turn + 1);
+        turn = atomic_load(&team->turn); /* before `over`, as the end counts a turn too, which is no run */
         if (atomic_load(&team->over))
             return NULL;
-        turn = atomic_load(&team->turn);
         team->work(team->context, m->number, turn);
     }
 }

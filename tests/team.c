@@ -108,6 +108,21 @@ static void an_idle_team_ends(void **state)
     hg_team_free(NULL);
 }
 
+/* A thread may come to the last turn only when the team is over. */
+static void a_team_ends_after_its_turn(void **state)
+{
+    (void)state;
+    alarm(60); /* instead of waiting for a thread that waits for a turn */
+    for (int i = 0; i < TURNS; i++) {
+        crowd c = { 0 };
+        c.team = hg_team_new(4, prepare, work, &c);
+        run_turns(&c, 1);
+        hg_team_free(c.team);
+        expect_done(&c, 1);
+    }
+    alarm(0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -115,6 +130,7 @@ int main(void)
         cmocka_unit_test(sleepers_are_woken),
         cmocka_unit_test(nobody_waits_for_who_holds_no_task),
         cmocka_unit_test(an_idle_team_ends),
+        cmocka_unit_test(a_team_ends_after_its_turn),
     };
     return cmocka_run_group_tests_name("team", tests, NULL, NULL);
 }
