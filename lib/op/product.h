@@ -1,6 +1,6 @@
 /* The heart of our own products: tiles of the result in registers, a panel of the right factor in the first-level cache, a
-   block of the left one in the second. An element is one chain of multiply-adds in the order of k, whatever tile it is in:
-   the same bits for every cut. */
+   block of the left one in the second. An element is a chain of multiply-adds in the order of k for each slice, whose
+   depth follows from k alone, and these are added in order, whatever tile it is in: the same bits for every cut. */
 #ifndef HG_OP_PRODUCT_H
 #define HG_OP_PRODUCT_H
 
