@@ -77,6 +77,8 @@ typedef struct hg_proportions {
 } hg_proportions;
 /* Of `data`, PCA fitted to `known`; the exit status. */
 int hg_put_in_proportion(hg_model *model, const hg_dataset *known, const hg_dataset *data, hg_proportions *proportions);
+/* Says so where samples are too large for a baseline by PCA. */
+void hg_print_left_out(const hg_model *model);
 
 /* DIRECTORY/NAME, to be freed; NULL after a message. */
 char *hg_join(const char *directory, const char *name);

@@ -65,7 +65,9 @@ static void print_table(const hg_model *model, const comparison *c)
         print_row(name, &p->pca);
     if (isfinite(p->floor))
         print_row("entropy of the data", &(hg_errors){ NAN, NAN, p->floor });
-    printf("\nPCA and class means are those of the %s data\n", c->fitted_on);
+    putchar('\n');
+    hg_print_left_out(model);
+    printf("PCA and class means are those of the %s data\n", c->fitted_on);
     if (isfinite(p->angle))
         printf("largest principal angle to PCA: %.5g degrees\n", p->angle);
     if (isfinite(c->nearest_mean))

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static int compare_with_pca(hg_model *model, const hg_dataset *known, const hg_dataset *data, hg_proportions *p)
 {
@@ -17,6 +18,13 @@ static int compare_with_pca(hg_model *model, const hg_dataset *known, const hg_d
         status = hg_complain("%s", hg_model_error(model));
     hg_pca_free(pca);
     return status;
+}
+
+void hg_print_left_out(const hg_model *model)
+{
+    if (hg_model_input_size(model) > HG_LARGEST_PCA)
+        printf("PCA is left out: samples of %lld numbers are more than the %d up to which it is computed\n",
+               (long long)hg_model_input_size(model), HG_LARGEST_PCA);
 }
 
 int hg_put_in_proportion(hg_model *model, const hg_dataset *known, const hg_dataset *data, hg_proportions *p)

@@ -126,6 +126,7 @@ static int print_errors(const hg_job *job, const hg_dataset *judge)
     if (isfinite(p.pca.mean_squared_error))
         printf("; PCA of %lld numbers: %.5f", (long long)p.components, p.pca.mean_squared_error);
     puts(")");
+    hg_print_left_out(job->model);
     if (isfinite(own->cross_entropy_per_sample))
         printf("cross-entropy %.2f per sample (the mean image: %.2f; the entropy of the data, the least possible: %.2f)\n",
                own->cross_entropy_per_sample, mean->cross_entropy_per_sample, p.floor);

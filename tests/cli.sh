@@ -145,6 +145,10 @@ gives "PCA" 0 '5 components hold [0-9.]*% of|mean squared error 0.0' \
 holds "it leaves eigenfaces" test -s pca/eigenfaces.png
 gives "PCA beside itself" 0 '^PCA, 5 numbers|those of the training data|angle to PCA: [0-9.]*e-|class mean in code space: [0-9]' \
     "$hourglass" evaluate pca --data digits:count=200,seed=3 --train-data digits:count=300
+{ printf '\0\0\010\003\0\0\0\024\0\0\0\101\0\0\0\101'; head -c 84500 "$hourglass"; } >large-idx3-ubyte
+echo '{"name": "large", "input": [1, 65, 65], "encoder": [{"kind": "dense", "units": 4}], "decoder": "mirror"}' >large.json
+gives "PCA left out" 0 'PCA is left out: .* 4225 .* 4096' "$hourglass" train large.json --data large-idx3-ubyte --epochs 1 --out large
+gives "PCA left out beside others" 0 'mean image|PCA is left out: .* 4225 .* 4096' "$hourglass" evaluate large --data large-idx3-ubyte
 gives "PCA takes no epochs" 2 '--epochs means nothing to PCA' "$hourglass" train pca --epochs 3
 gives "more components than numbers" 1 '1 to 784 components, not 800' \
     "$hourglass" train pca --code 800 --data digits:count=50 --out none/pca
