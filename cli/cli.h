@@ -66,6 +66,7 @@ void hg_print_notes(const hg_diagnoses *diagnoses, const char *said[]);
 
 /* Numbers in a sample up to which baselines by PCA are worth their time. */
 enum { HG_LARGEST_PCA = 4096 };
+bool hg_is_beside_pca(const hg_model *model);
 
 /* A model's errors, and what they are judged beside; NaN: not known. */
 typedef struct hg_proportions {

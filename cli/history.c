@@ -33,7 +33,7 @@ int hg_compare_with_pca(hg_history *h)
     const hg_autoencoder *a = hg_model_declaration(h->model);
     hg_scaling scale = hg_model_scaling(h->model);
     bool squared = a->loss.kind == NULL || a->loss.kind == &hg_squared_error_loss;
-    if (!squared || !hg_model_is_linear(h->model) || hg_model_input_size(h->model) > HG_LARGEST_PCA
+    if (!squared || !hg_model_is_linear(h->model) || !hg_is_beside_pca(h->model)
         || hg_model_code_size(h->model) >= hg_model_input_size(h->model))
         return 0;
     h->pca = hg_pca_new(h->data, scale.low, scale.high, hg_model_code_size(h->model), &error);

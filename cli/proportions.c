@@ -20,9 +20,11 @@ static int compare_with_pca(hg_model *model, const hg_dataset *known, const hg_d
     return status;
 }
 
+bool hg_is_beside_pca(const hg_model *model) { return hg_model_input_size(model) <= HG_LARGEST_PCA; }
+
 void hg_print_left_out(const hg_model *model)
 {
-    if (hg_model_input_size(model) > HG_LARGEST_PCA)
+    if (!hg_is_beside_pca(model))
         printf("PCA is left out: samples of %lld numbers are more than the %d up to which it is computed\n",
                (long long)hg_model_input_size(model), HG_LARGEST_PCA);
 }
@@ -36,5 +38,5 @@ int hg_put_in_proportion(hg_model *model, const hg_dataset *known, const hg_data
         return hg_complain("%s", hg_model_error(model));
     if (hg_entropy_floor(data, scale.low, scale.high, &p->floor, &error) != HG_OK)
         return hg_complain("%s", error.text);
-    return hg_model_input_size(model) <= HG_LARGEST_PCA ? compare_with_pca(model, known, data, p) : 0;
+    return hg_is_beside_pca(model) ? compare_with_pca(model, known, data, p) : 0;
 }

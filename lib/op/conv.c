@@ -100,7 +100,7 @@ static int64_t reach(const hg_tensor *t, int axis, int64_t n)
 static int64_t samples_of_block(const hg_tensor *t)
 {
     const int64_t channels = t->shape.dim[0] / ((const hg_conv *)t->attr)->groups;
-    const int64_t tallest = hg_pieces(channels, hg_pieces(channels, HG_CONV_BUNDLE));
+    const int64_t tallest = hg_largest_piece(channels, HG_CONV_BUNDLE);
     const int64_t line = LINE / (int64_t)hg_dtype_size(t->dtype), most = tallest == 1 ? 8 : tallest <= 6 ? 4 : tallest <= 8 ? 3 : 2;
     return line * hg_smaller(most, hg_pieces(t->shape.dim[3], line));
 }
@@ -108,7 +108,7 @@ static int64_t samples_of_block(const hg_tensor *t)
 /* So many blocks at a time as fit, nearly evenly. */
 static int64_t blocks_together(int64_t blocks, int64_t fit)
 {
-    return hg_pieces(blocks, hg_pieces(blocks, fit < 1 ? 1 : fit));
+    return hg_largest_piece(blocks, fit < 1 ? 1 : fit);
 }
 
 static void share_for_copy(const hg_tensor *t, hg_conv_share *share)
@@ -261,7 +261,7 @@ typedef struct tile {
 } tile;
 
 /* Nearly even pieces of so many channels: the height of all but the last. */
-static int64_t tallest(int64_t channels) { return hg_pieces(channels, hg_pieces(channels, HG_MOST_HEIGHT)); }
+static int64_t tallest(int64_t channels) { return hg_largest_piece(channels, HG_MOST_HEIGHT); }
 
 static tile tile_of(const gather *g, hg_span channels, int64_t first)
 {

@@ -12,6 +12,8 @@ static inline int64_t hg_part_begin(int64_t n, int part, int parts)
 
 /* n things in pieces of at most `most`: how many pieces. hg_part_begin cuts them nearly evenly. */
 static inline int hg_pieces(int64_t n, int64_t most) { return (int)((n + most - 1) / most); }
+/* The largest of them. */
+static inline int64_t hg_largest_piece(int64_t n, int64_t most) { return hg_pieces(n, hg_pieces(n, most)); }
 
 static inline int64_t hg_smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
