@@ -148,7 +148,8 @@ static hg_node *fold(hg_plan *plan, hg_node *n)
 {
     const hg_kernels *kernels = hg_tensor_kernels(&n->t, plan->options.isa);
     int parts = n->t.op->parts == NULL ? 1 : n->t.op->parts(&n->t, 1);
-    size_t bytes = n->t.op->scratch == NULL ? 0 : n->t.op->scratch(&n->t, parts);
+    size_t bytes = n->t.op->workspace != NULL ? n->t.op->workspace(&n->t)
+                   : n->t.op->scratch != NULL ? n->t.op->scratch(&n->t, parts) : 0;
     void *scratch = aligned_alloc(HG_ALIGN, (bytes / HG_ALIGN + 1) * HG_ALIGN);
     const void **in = hg_plan_alloc(plan, (size_t)n->t.inputs, sizeof *in);
     void *y = hg_plan_alloc(plan, (size_t)hg_elements(&n->t) + 1, hg_dtype_size(n->t.dtype));
@@ -159,6 +160,7 @@ static hg_node *fold(hg_plan *plan, hg_node *n)
     }
     for (int i = 0; i < n->t.inputs; i++)
         in[i] = hg_node_input(n, i)->root->t.data;
+    *(int64_t *)scratch = 0;
     if (kernels->elements != NULL)
         kernels->elements(&n->t, 0, hg_node_span(n), bytes > 0 ? scratch : y, in);
     else

@@ -91,6 +91,16 @@ static bool give_blocks(hg_plan *plan, hg_step *step)
     return true;
 }
 
+static void give_workspace(hg_plan *plan, hg_step *step)
+{
+    const hg_tensor *t = step->producer != NULL ? &step->producer->t : NULL;
+    const size_t asked = t == NULL || t->op->workspace == NULL ? 0 : t->op->workspace(t);
+    const size_t bytes = (asked + HG_ALIGN - 1) / HG_ALIGN * HG_ALIGN;
+    step->works = bytes > 0;
+    if (bytes > plan->workspace_bytes)
+        plan->workspace_bytes = bytes;
+}
+
 /* ---- Addresses ----------------------------------------------------------------------------------------- */
 
 static char *address(const hg_plan *plan, hg_node *n)
@@ -427,9 +437,11 @@ bool hg_plan_compile(hg_plan *plan)
         sort_steady(&plan->step[s]);
         if (!give_blocks(plan, &plan->step[s]))
             return false;
+        give_workspace(plan, &plan->step[s]);
     }
     plan->blocks_offset = plan->arena_bytes;
-    plan->arena_bytes += plan->blocks_bytes * (size_t)plan->options.threads;
+    plan->workspace_offset = plan->blocks_offset + plan->blocks_bytes * (size_t)plan->options.threads;
+    plan->arena_bytes = plan->workspace_offset + plan->workspace_bytes * (size_t)plan->options.threads;
     if (plan->arena_bytes == 0)
         plan->arena_bytes = HG_ALIGN;
     plan->arena = hg_memory_new(plan->arena_bytes);

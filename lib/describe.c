@@ -200,8 +200,9 @@ hg_status hg_plan_print(const hg_plan *plan, FILE *to)
     const double peak = has_profile(plan) ? threads_peak(plan) : 0;
     fprintf(to, "plan: batch %lld, %d thread%s, %s, %d ops in %d steps, %d phases (--: a barrier)\n", (long long)facts.batch, facts.threads,
             facts.threads == 1 ? "" : "s", hg_isa_name(plan->options.isa), facts.ops, facts.steps, facts.phases);
-    fprintf(to, "arena: %zu bytes in %d buffers (every tensor kept: %zu bytes); %.3f Mflop in products\n",
-            facts.arena_bytes, facts.buffers, facts.tensor_bytes, facts.flops / 1e6);
+    fprintf(to, "arena: %zu bytes in %d buffers (every tensor kept: %zu bytes), with %zu for each thread; %.3f Mflop in products\n",
+            facts.arena_bytes, facts.buffers, facts.tensor_bytes, plan->blocks_bytes + plan->workspace_bytes,
+            facts.flops / 1e6);
     if (has_profile(plan))
         print_profile(plan, to, peak);
     print_filling(plan, to);

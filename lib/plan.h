@@ -87,6 +87,7 @@ typedef struct hg_step {
     void           *output;
     int             scratch;  /* its buffer, -1: none */
     void           *scratch_memory;
+    bool            works; /* in a thread's workspace */
     hg_instruction *instruction; /* the first of them once for each row */
     int             steady, instructions;
 } hg_step;
@@ -130,7 +131,8 @@ struct hg_plan {
     hg_buffer *buffer;
     int        buffers;
     char      *arena;
-    size_t     arena_bytes, tensor_bytes, blocks_offset, blocks_bytes; /* blocks: one thread's share */
+    size_t     arena_bytes, tensor_bytes;
+    size_t     blocks_offset, blocks_bytes, workspace_offset, workspace_bytes; /* bytes: one thread's share */
     void     **owned; /* everything else to free */
     size_t     owned_count, owned_room;
     hg_team   *team;

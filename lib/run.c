@@ -65,7 +65,24 @@ static void combine(const hg_step *step)
     }
 }
 
-static void run_part(const hg_step *step, char *blocks, int part)
+/* What a thread has for itself, and the step whose parts were the last to work there. */
+typedef struct own {
+    char          *blocks, *workspace;
+    const hg_step *step;
+    double         time;
+} own;
+
+static void *scratch_of(const hg_step *step, own *own)
+{
+    if (!step->works)
+        return step->scratch_memory;
+    if (own->step != step)
+        *(int64_t *)own->workspace = 0;
+    own->step = step;
+    return own->workspace;
+}
+
+static void run_part(const hg_step *step, own *own, int part)
 {
     if (step->combines != NULL) {
         combine(step->combines);
@@ -73,13 +90,13 @@ static void run_part(const hg_step *step, char *blocks, int part)
     }
     if (step->producer != NULL) {
         const hg_tensor *t = &step->producer->t;
-        step->kernels->run(t, step->output, step->input, step->scratch_memory, part, step->parts);
+        step->kernels->run(t, step->output, step->input, scratch_of(step, own), part, step->parts);
         if (step->nodes > 0) {
             const hg_ranges ranges = t->op->ranges(t, part, step->parts);
-            run_ranges(step, blocks, &ranges);
+            run_ranges(step, own->blocks, &ranges);
         }
     } else {
-        run_group(step, blocks, hg_step_cut(step, part), hg_step_cut(step, part + 1));
+        run_group(step, own->blocks, hg_step_cut(step, part), hg_step_cut(step, part + 1));
     }
     if (step->combines_here)
         combine(step);
@@ -105,29 +122,28 @@ static const hg_task *take(hg_queue *queue, uint64_t run)
     return NULL;
 }
 
-static void run_task(const hg_plan *plan, const hg_task *task, char *blocks)
+static void run_task(const hg_plan *plan, const hg_task *task, own *own)
 {
     const hg_filling *filling = &plan->options.filling;
     if (task->step != NULL)
-        run_part(task->step, blocks, task->part);
+        run_part(task->step, own, task->part);
     else
         filling->fill(filling->context, plan->filled, task->part, plan->options.threads);
 }
 
 /* A thread's own tasks, then what others have not begun. */
-static void run_phase(hg_plan *plan, hg_phase *phase, int thread, uint64_t run, double *time)
+static void run_phase(hg_plan *plan, hg_phase *phase, int thread, uint64_t run, own *own)
 {
     const int threads = plan->options.threads;
     const hg_task *task;
-    char *blocks = plan->arena + plan->blocks_offset + (size_t)thread * plan->blocks_bytes;
     uint64_t done = 0;
     for (int i = 0; i < threads; i++)
         while ((task = take(&phase->queue[(thread + i) % threads], run)) != NULL) {
             const ptrdiff_t step = task->step != NULL ? task->step - plan->step : plan->steps;
-            run_task(plan, task, blocks);
+            run_task(plan, task, own);
             done++;
             if (plan->spent != NULL)
-                *time = note_time(&plan->spent[thread].step[step], *time);
+                own->time = note_time(&plan->spent[thread].step[step], own->time);
         }
     if (done > 0)
         hg_team_count(plan->team, &phase->done, done, run * phase->tasks);
@@ -137,13 +153,15 @@ void hg_plan_work(void *context, int thread, uint64_t run)
 {
     hg_plan *plan = context;
     hg_denormals before = hg_denormals_flush(plan->graph->dtype == HG_F32);
-    double time = plan->spent != NULL ? omp_get_wtime() : 0;
+    own own = { .blocks = plan->arena + plan->blocks_offset + (size_t)thread * plan->blocks_bytes,
+                .workspace = plan->arena + plan->workspace_offset + (size_t)thread * plan->workspace_bytes,
+                .time = plan->spent != NULL ? omp_get_wtime() : 0 };
     for (int p = 0; p <= plan->phases; p++) {
         hg_phase *phase = &plan->phase[p];
-        run_phase(plan, phase, thread, run, &time);
+        run_phase(plan, phase, thread, run, &own);
         hg_team_wait(plan->team, &phase->done, run * phase->tasks);
         if (plan->spent != NULL)
-            time = note_time(&plan->spent[thread].phase[p], time);
+            own.time = note_time(&plan->spent[thread].phase[p], own.time);
     }
     hg_denormals_restore(before);
 }

@@ -22,7 +22,8 @@ enum {
    For HG_REDUCE: takes in elements begin ... begin+n-1 of the inputs, at which in[i] points; y is all of the scratch if the
    op asks for some, else all of the output. */
 typedef void hg_elements_fn(const hg_tensor *t, int64_t begin, int64_t n, void *y, const void *const in[]);
-/* Computes part `part` of `parts` of the output. Parts may run at the same time. */
+/* Computes part `part` of `parts` of the output. Parts may run at the same time. `scratch` is what the op's `scratch` or its
+   `workspace` asks for. */
 typedef void hg_run_fn(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts);
 /* Runs once, after all parts, and combines them in a fixed order; not where the op asks for no scratch. The inputs may be
    gone. */
@@ -71,6 +72,10 @@ struct hg_op {
     int64_t (*repeats)(const hg_tensor *t, int64_t *period);
     hg_cuts (*cuts)(const hg_tensor *t, int64_t most); /* of HG_REDUCE: with blocks of at most `most` elements */
     size_t (*scratch)(const hg_tensor *t, int parts); /* bytes, shared by all parts; absent: none */
+    /* Instead of scratch: bytes for each thread, which all steps of a plan share. They begin with an int64_t, which is 0 when
+       a thread comes to the first of its parts in a run; it, and all else, then stays as the parts leave it: what several
+       parts need can be made ready once. Absent: none. */
+    size_t (*workspace)(const hg_tensor *t);
     /* Multiply-adds count 2, taps on padding 0; absent: none are counted. */
     double (*flops)(const hg_tensor *t);
     /* Called while planning, first with how many threads the plan has, on the one that plans, then with 1 on each of the

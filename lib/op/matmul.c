@@ -41,8 +41,16 @@ static void matmul_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tenso
 
 static int matmul_parts(const hg_tensor *t, int threads)
 {
-    int64_t most = hg_matmul_most_parts(t);
-    return most < threads ? (int)most : threads;
+    const int64_t most = t->shape.dim[hg_matmul_cuts_rows(t) ? 0 : 1] / HG_CUT_LEAST;
+    const int64_t bytes = hg_elements(t) * (int64_t)hg_dtype_size(t->dtype);
+    const int64_t each = hg_matmul_shares(t) ? hg_pieces(bytes, (int64_t)HG_RESULT_BYTES * threads) : 1;
+    return (int)(most < 1 ? 1 : hg_smaller(most, each * threads));
+}
+
+static int gram_parts(const hg_tensor *t, int threads)
+{
+    const int64_t most = t->shape.dim[0] / HG_CUT_LEAST;
+    return (int)(most < 1 ? 1 : hg_smaller(most, threads));
 }
 
 static hg_ranges matmul_ranges(const hg_tensor *t, int part, int parts)
@@ -55,15 +63,15 @@ static hg_ranges matmul_ranges(const hg_tensor *t, int part, int parts)
 
 static double matmul_flops(const hg_tensor *t) { return 2.0 * (double)hg_elements(t) * (double)hg_matmul_inner(t); }
 
-static size_t matmul_scratch(const hg_tensor *t, int parts)
+static size_t matmul_workspace(const hg_tensor *t)
 {
     const hg_matmul_room room = hg_matmul_room_of(t);
-    return (size_t)(parts * (room.left + room.right)) * hg_dtype_size(t->dtype);
+    return HG_MATMUL_HEAD + (size_t)(room.left + room.right) * hg_dtype_size(t->dtype);
 }
 
 const hg_op hg_matmul_op = { .name = "matmul", .min_inputs = 2, .max_inputs = 2,
                              .attr_size = sizeof(hg_matmul_attr), .infer = matmul_infer, .vjp = matmul_vjp,
-                             .parts = matmul_parts, .ranges = matmul_ranges, .scratch = matmul_scratch,
+                             .parts = matmul_parts, .ranges = matmul_ranges, .workspace = matmul_workspace,
                              .flops = matmul_flops,
                              .prepare = hg_blas_prepare, HG_VARIANTS(matmul) };
 
@@ -95,7 +103,7 @@ static double gram_flops(const hg_tensor *t)
 }
 
 const hg_op hg_gram_op = { .name = "gram", .min_inputs = 1, .max_inputs = 1, .attr_size = sizeof(hg_matmul_attr),
-                           .infer = gram_infer, .vjp = gram_vjp, .parts = matmul_parts, .scratch = matmul_scratch,
+                           .infer = gram_infer, .vjp = gram_vjp, .parts = gram_parts, .workspace = matmul_workspace,
                            .flops = gram_flops, HG_VARIANTS(gram) };
 
 /* ---- The function -------------------------------------------------------------------------------------------- */
@@ -198,8 +206,10 @@ static void matmul(const hg_tensor *t, void *y, const void *const in[], void *sc
     p.b = (const real *)in[1] + (cut.rows ? 0 : cut.from * p.b_column);
     p.c = (real *)y + (cut.rows ? cut.from * n : cut.from);
     p.wanted = p.rows;
-    p.packed_a = (real *)scratch + part * (room.left + room.right);
+    p.packed_a = (real *)((char *)scratch + HG_MATMUL_HEAD);
     p.packed_b = p.packed_a + room.left;
+    if (hg_matmul_shares(t))
+        p.whole_b = scratch;
     if (p.rows <= 0 || p.columns <= 0)
         return;
     if (is_own(t))
@@ -250,7 +260,7 @@ static void gram(const hg_tensor *t, void *y, const void *const in[], void *scra
     p.b_column = p.a_row;
     p.a = p.b = (const real *)in[0] + from * p.a_row;
     p.c = (real *)y + from * (m + 1);
-    p.packed_a = (real *)scratch + part * (room.left + room.right);
+    p.packed_a = (real *)((char *)scratch + HG_MATMUL_HEAD);
     p.packed_b = p.packed_a + room.left;
     if (p.rows <= 0)
         return;

@@ -27,13 +27,8 @@ typedef struct hg_cut {
 /* Parts begin at a multiple of the first, so that the microkernel's tiles stay nearly full, and have at least the second. */
 enum { HG_CUT_UNIT = 8, HG_CUT_LEAST = 16 };
 
-static inline bool hg_matmul_cuts_rows(const hg_tensor *t) { return t->shape.dim[0] >= t->shape.dim[1] / 2; }
 
-static inline int64_t hg_matmul_most_parts(const hg_tensor *t)
-{
-    int64_t most = t->shape.dim[hg_matmul_cuts_rows(t) ? 0 : 1] / HG_CUT_LEAST;
-    return most < 1 ? 1 : most;
-}
+static inline bool hg_matmul_cuts_rows(const hg_tensor *t) { return t->shape.dim[0] >= t->shape.dim[1] / 2; }
 
 static inline int64_t hg_matmul_cut_at(int64_t length, int part, int parts)
 {
@@ -52,17 +47,31 @@ static inline hg_cut hg_matmul_cut(const hg_tensor *t, int part, int parts)
 enum { HG_PRODUCT_DEPTH = 256, HG_PRODUCT_COLUMNS = 1024, HG_PRODUCT_TILES = 8, HG_TILE_MOST = 14 };
 enum { HG_PANEL_MOST = 32 }; /* a panel's columns */
 
-/* A part's share of the scratch, in elements: a block of a, then a slice of b. */
+/* A thread's workspace, in elements after the first HG_MATMUL_HEAD bytes, which tell whether b is packed: a block of a, then b:
+   all of it where several parts use it, else a slice. */
 typedef struct hg_matmul_room {
     int64_t left, right;
 } hg_matmul_room;
 
+enum { HG_MATMUL_HEAD = 64 };
+
+/* Where b fits into the second-level cache, beside a part's rows of the product and what is done with them, these parts are small. */
+enum { HG_SHARED_BYTES = 5 << 18, HG_RESULT_BYTES = 1 << 18 };
+
+static inline int64_t hg_in_panels(int64_t columns) { return hg_pieces(columns, HG_PANEL_MOST) * HG_PANEL_MOST; }
+
+static inline bool hg_matmul_shares(const hg_tensor *t)
+{
+    const int64_t k = hg_matmul_inner(t), columns = hg_in_panels(t->shape.dim[1]);
+    return hg_matmul_cuts_rows(t) && k * columns * (int64_t)hg_dtype_size(t->dtype) <= HG_SHARED_BYTES;
+}
+
 static inline hg_matmul_room hg_matmul_room_of(const hg_tensor *t)
 {
-    const int64_t depth = hg_smaller(hg_matmul_inner(t), HG_PRODUCT_DEPTH);
+    const int64_t k = hg_matmul_inner(t), depth = hg_smaller(k, HG_PRODUCT_DEPTH);
     const int64_t rows = hg_smaller(t->shape.dim[0], HG_PRODUCT_TILES * HG_TILE_MOST);
-    const int64_t columns = hg_smaller(t->shape.dim[1], HG_PRODUCT_COLUMNS);
-    return (hg_matmul_room){ depth * rows, depth * hg_pieces(columns, HG_PANEL_MOST) * HG_PANEL_MOST };
+    const int64_t columns = hg_in_panels(t->shape.dim[1]), most = hg_smaller(columns, HG_PRODUCT_COLUMNS);
+    return (hg_matmul_room){ depth * rows, hg_matmul_shares(t) ? k * columns : depth * most };
 }
 
 /* c (rows x columns, c_row apart) = a b, on the calling thread alone. */

@@ -20,6 +20,7 @@ typedef struct product {
     int64_t     c_row;
     int64_t     wanted; /* of rows, in the first column; in each further one, one row more: what is below may be left out */
     real       *packed_a, *packed_b;
+    int64_t    *whole_b; /* whether packed_b holds all slices of b; NULL: one at a time */
 } product;
 
 /* ---- Tiles of c in registers ------------------------------------------------------------------------------- */
@@ -245,7 +246,7 @@ static void product_slice(const product *p, bool onward)
 {
     const bool pack_a = packs_left(p), pack_b = packs_right(p);
     const int blocks = hg_pieces(hg_pieces(p->rows, PRODUCT_HEIGHT), HG_PRODUCT_TILES);
-    if (pack_b)
+    if (pack_b && (p->whole_b == NULL || *p->whole_b == 0))
         pack_right(p);
     const int64_t wanted = rows_wanted(p, p->columns);
     for (int i = 0; i < blocks; i++) {
@@ -276,8 +277,12 @@ static void product_of_matrices(const product *all)
             p.b += k * all->b_row + j * all->b_column;
             p.c += j;
             p.wanted += j;
+            if (p.whole_b != NULL)
+                p.packed_b += j * all->k + k * hg_in_panels(p.columns);
             product_slice(&p, i > 0);
         }
+    if (all->whole_b != NULL)
+        *all->whole_b = packs_right(all);
 }
 
 #endif
