@@ -39,16 +39,33 @@ static bool last_reads(hg_plan *plan, int **last)
     return true;
 }
 
-/* A member of a group needs memory if another step reads it, or the producer's or an indexed op's way of reading. */
+/* Whether a producer's parts fit into a thread's own memory, where the group that reads them finds them. */
+static bool can_pass_on(const hg_plan *plan, const hg_step *step)
+{
+    enum { MOST_BYTES = 1 << 19 };
+    const hg_tensor *t = &step->producer->t;
+    if (step->nodes == 0 || step->elements != hg_elements(t) || plan->options.no_reuse)
+        return false;
+    for (int part = 0; part < step->parts; part++) {
+        const hg_ranges r = t->op->ranges(t, part, step->parts);
+        if (r.count != 1 || (size_t)r.length * hg_dtype_size(t->dtype) > MOST_BYTES)
+            return false;
+    }
+    return true;
+}
+
+/* A member of a group needs memory if another step reads it, or the producer's or an indexed op's way of reading; a producer,
+   if more than the group does, or its parts are large. */
 static void mark_stored(hg_plan *plan)
 {
     for (size_t i = 0; i < plan->nodes; i++) {
         hg_node *n = &plan->node[i];
-        bool whole = hg_node_runs(n) && (plan->step[n->unit].producer == n || hg_node_reduces(n));
+        bool whole = hg_node_runs(n) && (hg_node_reduces(n) || (plan->step[n->unit].producer == n &&
+                                                                !can_pass_on(plan, &plan->step[n->unit])));
         n->stored |= n->output || whole || n->t.op == &hg_input_op || n->t.op->flags & HG_ASSIGN;
         for (int j = 0; hg_node_runs(n) && j < n->t.inputs; j++) {
             hg_node *input = hg_node_input_root(n, j);
-            input->stored |= hg_node_runs(input) && input->unit != n->unit;
+            input->stored |= hg_node_runs(input) && (input->unit != n->unit || n->t.op->flags & HG_INDEXED);
         }
     }
 }
@@ -126,7 +143,8 @@ static void place_step(hg_plan *plan, hg_step *step, const int *last)
         size_t scratch = op->scratch == NULL ? 0 : op->scratch(&producer->t, step->parts);
         if (scratch > 0)
             step->scratch = new_buffer(plan, scratch, step->phase, done_in(plan, producer));
-        producer->buffer = new_buffer(plan, hg_node_bytes(producer), step->phase, last[producer->t.id]);
+        if (producer->stored)
+            producer->buffer = new_buffer(plan, hg_node_bytes(producer), step->phase, last[producer->t.id]);
     }
     for (int r = 0; r < step->reductions; r++) {
         hg_reducer *reduction = &step->reduction[r];

@@ -69,6 +69,17 @@ static bool read_later(const hg_step *step, int place, const hg_node *n)
     return false;
 }
 
+static size_t bytes_of_largest_part(const hg_step *step)
+{
+    const hg_tensor *t = &step->producer->t;
+    int64_t most = 0;
+    for (int part = 0; part < step->parts; part++) {
+        const int64_t length = t->op->ranges(t, part, step->parts).length;
+        most = length > most ? length : most;
+    }
+    return ((size_t)most * hg_dtype_size(t->dtype) + HG_ALIGN - 1) / HG_ALIGN * HG_ALIGN;
+}
+
 /* A block for each member without memory of its own; inputs' blocks are free again after their last reader. */
 static bool give_blocks(hg_plan *plan, hg_step *step)
 {
@@ -81,11 +92,14 @@ static bool give_blocks(hg_plan *plan, hg_step *step)
             n->buffer = take_block(&b);
         for (int j = 0; j < n->t.inputs; j++) {
             const hg_node *input = hg_node_input_root(n, j);
-            if (hg_node_runs(input) && !input->stored && !input->steady && !read_later(step, i, input))
+            if (hg_node_runs(input) && input->buffer >= 0 && !input->stored && !input->steady && !read_later(step, i, input))
                 b.busy[input->buffer] = false;
         }
     }
     size_t bytes = (size_t)b.count * HG_BLOCK * sizeof(double);
+    step->passed_on = bytes;
+    if (step->producer != NULL && !step->producer->stored)
+        bytes += bytes_of_largest_part(step);
     if (bytes > plan->blocks_bytes)
         plan->blocks_bytes = bytes;
     return true;
@@ -115,7 +129,9 @@ static hg_operand operand(const hg_plan *plan, hg_node *n, bool whole)
 {
     n = n->root;
     if (hg_node_runs(n) && !n->stored)
-        return (hg_operand){ .offset = (size_t)n->buffer * HG_BLOCK * sizeof(double) };
+        return plan->step[n->unit].producer == n
+                   ? (hg_operand){ .offset = plan->step[n->unit].passed_on, .size = hg_dtype_size(n->t.dtype) }
+                   : (hg_operand){ .offset = (size_t)n->buffer * HG_BLOCK * sizeof(double) };
     return (hg_operand){ .base = address(plan, n), .size = whole ? 0 : hg_dtype_size(n->t.dtype) };
 }
 
@@ -402,7 +418,7 @@ static bool compile_producer(hg_plan *plan, hg_step *step)
         return false;
     for (int j = 0; j < n->t.inputs; j++)
         step->input[j] = address(plan, hg_node_input(n, j));
-    step->output = address(plan, n);
+    step->output = n->stored ? address(plan, n) : NULL;
     return true;
 }
 

@@ -31,7 +31,9 @@ static void print_operand(const hg_plan *plan, FILE *to, const hg_node *n)
         fprintf(to, " \"%s\"", n->t.name);
     else if (n->t.op == &hg_constant_op)
         fprintf(to, " constant");
-    if (hg_node_runs(n) && !n->stored)
+    if (hg_node_runs(n) && !n->stored && n->buffer < 0)
+        fprintf(to, " kept by its thread");
+    else if (hg_node_runs(n) && !n->stored)
         fprintf(to, " block %d", n->buffer);
     else if (n->buffer >= 0)
         fprintf(to, " @%zu+%zu", plan->buffer[n->buffer].offset, plan->buffer[n->buffer].bytes);

@@ -40,7 +40,7 @@ typedef struct hg_buffer {
 typedef struct hg_operand {
     char  *base; /* NULL: at `offset` in the thread's blocks */
     size_t offset;
-    size_t size; /* bytes of an element where it moves with the position; 0: the whole tensor, or a block */
+    size_t size; /* bytes of an element where it moves with the position; 0: the whole tensor, or a group's block */
     int64_t run; /* of a chain's: each element of the whole tensor stands for so many; else 0 */
 } hg_operand;
 
@@ -84,7 +84,8 @@ typedef struct hg_step {
     int             reductions;
     const hg_kernels *kernels; /* of the producer */
     const void    **input;    /* of the producer */
-    void           *output;
+    void           *output;   /* NULL: each part goes to the thread's blocks, behind the group's own */
+    size_t          passed_on; /* the offset there */
     int             scratch;  /* its buffer, -1: none */
     void           *scratch_memory;
     bool            works; /* in a thread's workspace */

@@ -6,13 +6,19 @@
 #include "denormal.h"
 #include "plan.h"
 
-static inline char *at(const hg_operand *o, char *blocks, int64_t begin)
+/* A thread's blocks, and the element at which a producer's part begins that lies there. */
+typedef struct blocks {
+    char   *at;
+    int64_t first;
+} blocks;
+
+static inline char *at(const hg_operand *o, blocks b, int64_t begin)
 {
-    return o->base == NULL ? blocks + o->offset : o->base + (size_t)begin * o->size;
+    return o->base == NULL ? b.at + o->offset + (size_t)(begin - b.first) * o->size : o->base + (size_t)begin * o->size;
 }
 
 /* Instructions [from, to) on n elements. */
-static void run_block(const hg_step *step, int from, int to, char *blocks, int64_t begin, int64_t n)
+static void run_block(const hg_step *step, int from, int to, blocks blocks, int64_t begin, int64_t n)
 {
     for (int i = from; i < to; i++) {
         const hg_instruction *instruction = &step->instruction[i];
@@ -26,7 +32,7 @@ static void run_block(const hg_step *step, int from, int to, char *blocks, int64
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Blocks begin anew with each row. */
-static void run_group(const hg_step *step, char *blocks, int64_t begin, int64_t end)
+static void run_group(const hg_step *step, blocks blocks, int64_t begin, int64_t end)
 {
     const int64_t row = step->cuts.row;
     while (begin < end) {
@@ -40,7 +46,7 @@ static void run_group(const hg_step *step, char *blocks, int64_t begin, int64_t 
 }
 
 /* Behind a producer only as far as the group goes: it may read but the beginning of what that writes. */
-static void run_ranges(const hg_step *step, char *blocks, const hg_ranges *r)
+static void run_ranges(const hg_step *step, blocks blocks, const hg_ranges *r)
 {
     for (int64_t i = 0, begin = r->begin; i < r->count && begin < step->elements; i++, begin += r->stride)
         run_group(step, blocks, begin, smaller(begin + r->length, step->elements));
@@ -82,22 +88,32 @@ static void *scratch_of(const hg_step *step, own *own)
     return own->workspace;
 }
 
+/* Where element 0 would be of a part that the thread keeps. */
+static void *kept(const hg_step *step, const own *own, int64_t first)
+{
+    return (void *)((uintptr_t)own->blocks + step->passed_on - (size_t)first * hg_dtype_size(step->producer->t.dtype));
+}
+
+static void run_producer(const hg_step *step, own *own, int part)
+{
+    const hg_tensor *t = &step->producer->t;
+    const hg_ranges ranges = step->nodes > 0 ? t->op->ranges(t, part, step->parts) : hg_one_range(0, 0);
+    void *to = step->output != NULL ? step->output : kept(step, own, ranges.begin);
+    step->kernels->run(t, to, step->input, scratch_of(step, own), part, step->parts);
+    if (step->nodes > 0)
+        run_ranges(step, (blocks){ own->blocks, ranges.begin }, &ranges);
+}
+
 static void run_part(const hg_step *step, own *own, int part)
 {
     if (step->combines != NULL) {
         combine(step->combines);
         return;
     }
-    if (step->producer != NULL) {
-        const hg_tensor *t = &step->producer->t;
-        step->kernels->run(t, step->output, step->input, scratch_of(step, own), part, step->parts);
-        if (step->nodes > 0) {
-            const hg_ranges ranges = t->op->ranges(t, part, step->parts);
-            run_ranges(step, own->blocks, &ranges);
-        }
-    } else {
-        run_group(step, own->blocks, hg_step_cut(step, part), hg_step_cut(step, part + 1));
-    }
+    if (step->producer != NULL)
+        run_producer(step, own, part);
+    else
+        run_group(step, (blocks){ own->blocks, 0 }, hg_step_cut(step, part), hg_step_cut(step, part + 1));
     if (step->combines_here)
         combine(step);
 }

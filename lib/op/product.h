@@ -116,11 +116,14 @@ static int64_t strip_width(const strips *s, int i)
     return s->width > 0 ? s->width : strip_begin(s, i + 1) - strip_begin(s, i);
 }
 
+enum { ROWS_AT_ONCE = 16 };
+
 static void copy_rows(const real *from, int64_t along, int64_t n, int64_t rows, real *to, int64_t width)
 {
     const int64_t whole = n / LANES * LANES;
     const some_lanes rest = first_lanes(n - whole);
     for (int64_t k = 0; k < rows; k++, from += along, to += width) {
+        __builtin_prefetch(from + ROWS_AT_ONCE * along); /* another page, which no processor foresees */
         for (int64_t j = 0; j < whole; j += LANES)
             store(to + j, load(from + j));
         if (n > whole)
@@ -131,12 +134,11 @@ static void copy_rows(const real *from, int64_t along, int64_t n, int64_t rows, 
 /* Elements across are contiguous: few steps at once, so that reads go along them too. */
 static void pack_rows(const strips *s, real *to)
 {
-    enum { AT_ONCE = 16 };
-    for (int64_t k = 0; k < s->depth; k += AT_ONCE)
+    for (int64_t k = 0; k < s->depth; k += ROWS_AT_ONCE)
         for (int i = 0; i < s->count; i++) {
             const int64_t begin = strip_begin(s, i), width = strip_width(s, i);
             copy_rows(s->from + k * s->along + begin, s->along, strip_begin(s, i + 1) - begin,
-                      hg_smaller(s->depth - k, AT_ONCE), to + begin * s->depth + k * width, width);
+                      hg_smaller(s->depth - k, ROWS_AT_ONCE), to + begin * s->depth + k * width, width);
         }
 }
 
