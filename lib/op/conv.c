@@ -56,15 +56,12 @@ static bool is_copied(const hg_tensor *t)
     return hg_conv_is_winograd(t) || reads >= ENOUGH_READS * (c->result == HG_CONV_Y ? c->stride[0] * c->stride[1] : 1);
 }
 
-/* Each part that copies has its own memory for it, which is not in any cache at first: so there are few. */
 static int conv_parts(const hg_tensor *t, int threads)
 {
     if (hg_conv_is_of_one(t))
         return hg_conv_parts_of_one(t, threads);
     const int64_t most = MOST_PARTS / channel_cuts(t), rows = hg_pieces(t->shape.dim[1], rows_of_tile(t));
     int64_t row_cuts = hg_pieces(t->shape.dim[1], enough_rows(t));
-    if (is_copied(t))
-        row_cuts = hg_smaller(row_cuts, threads == 1 ? 1 : 2 * (int64_t)threads);
     if (row_cuts * channel_cuts(t) < threads)
         row_cuts = hg_pieces(threads, channel_cuts(t));
     row_cuts = hg_smaller(hg_smaller(row_cuts, most), rows);
@@ -79,11 +76,10 @@ static int64_t row_begin(const hg_tensor *t, int cut, int cuts)
 
 hg_conv_box hg_conv_box_of(const hg_tensor *t, int part, int parts)
 {
-    int columns = channel_cuts(t), rows = parts / columns;
+    const int columns = channel_cuts(t), rows = parts / columns, column = part / rows, row = part % rows;
     int64_t bundles = (int64_t)hg_conv_bundles_of_group(t) * ((const hg_conv *)t->attr)->groups;
-    return (hg_conv_box){ (int)hg_part_begin(bundles, part % columns, columns),
-                          (int)hg_part_begin(bundles, part % columns + 1, columns),
-                          row_begin(t, part / columns, rows), row_begin(t, part / columns + 1, rows) };
+    return (hg_conv_box){ (int)hg_part_begin(bundles, column, columns), (int)hg_part_begin(bundles, column + 1, columns),
+                          row_begin(t, row, rows), row_begin(t, row + 1, rows) };
 }
 
 /* How many places of the other side n places of the result read at most. */
@@ -134,15 +130,14 @@ static void share_for_winograd(const hg_tensor *t, hg_conv_share *share)
     share->products = (size_t)(share->blocks * block * HG_CONV_BUNDLE);
 }
 
-hg_conv_share hg_conv_share_of(const hg_tensor *t, int parts)
+hg_conv_share hg_conv_share_of(const hg_tensor *t)
 {
     const hg_conv *c = t->attr;
     const int64_t bundles = (int64_t)hg_conv_bundles_of_group(t) * c->groups;
     const int64_t of_part = hg_pieces(bundles, channel_cuts(t)) * (int64_t)HG_CONV_BUNDLE;
     const int64_t channels = hg_smaller(t->shape.dim[0] / c->groups, of_part);
-    const int64_t tiles = hg_pieces(hg_pieces(t->shape.dim[1], rows_of_tile(t)), parts / channel_cuts(t));
     hg_conv_share share = {
-        .taps = (size_t)(tiles * rows_of_tile(t) + t->shape.dim[2]),
+        .taps = (size_t)(t->shape.dim[1] + t->shape.dim[2]),
         .weights = (size_t)((weights_of_channel(t) * channels + LINE - 1) / LINE * LINE),
         .column_cuts = 1,
     };
@@ -154,14 +149,14 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t, int parts)
         else if (is_copied(t))
             share_for_copy(t, &share);
     }
-    share.bytes = (share.taps * sizeof(hg_taps) + LINE - 1) / LINE * LINE;
+    share.bytes = HG_WORKSPACE_HEAD + (share.taps * sizeof(hg_taps) + LINE - 1) / LINE * LINE;
     share.bytes += (share.weights + share.copy + share.products) * hg_dtype_size(t->dtype);
     return share;
 }
 
-static size_t conv_scratch(const hg_tensor *t, int parts)
+static size_t conv_workspace(const hg_tensor *t)
 {
-    return (hg_conv_is_of_one(t) ? hg_conv_band_bytes(t) : hg_conv_share_of(t, parts).bytes) * (size_t)parts;
+    return hg_conv_is_of_one(t) ? hg_conv_band_bytes(t) : hg_conv_share_of(t).bytes;
 }
 
 /* Some rows of some channels. */
@@ -178,11 +173,12 @@ static hg_ranges conv_ranges(const hg_tensor *t, int part, int parts)
 
 const hg_op hg_conv2d_op = { .name = "conv2d", .min_inputs = 2, .max_inputs = 3, .attr_size = sizeof(hg_conv),
                              .infer = hg_conv_infer, .vjp = hg_conv_vjp, .parts = conv_parts, .ranges = conv_ranges,
-                             .scratch = conv_scratch, .flops = hg_conv_flops, HG_VARIANTS(conv2d) };
+                             .workspace = conv_workspace, .flops = hg_conv_flops, HG_VARIANTS(conv2d) };
 
 const hg_op hg_conv_transpose2d_op = { .name = "conv_transpose2d", .min_inputs = 2, .max_inputs = 3,
                                        .attr_size = sizeof(hg_conv), .infer = hg_conv_infer, .vjp = hg_conv_vjp,
-                                       .parts = conv_parts, .ranges = conv_ranges, .scratch = conv_scratch,
+                                       .parts = conv_parts, .ranges = conv_ranges,
+                                       .workspace = conv_workspace,
                                        .flops = hg_conv_flops, HG_VARIANTS(conv_transpose2d) };
 #else
 #include "conv_tile.h"
@@ -204,6 +200,7 @@ typedef struct gather {
     int64_t        w_group, w_from, w_to; /* steps in w by group, by channel of `from` and by channel of `to` */
     hg_conv_box    box;
     hg_taps       *row_taps, *column_taps;
+    int64_t       *packed_from;
     real          *packed, *copy, *products;
 } gather;
 
@@ -405,13 +402,20 @@ static void gather_patch(const gather *g, const patch *p)
     }
 }
 
-static void gather_channels(const gather *g, int64_t group, hg_span channels)
+static void pack_channels(const gather *g, int64_t group, hg_span channels)
 {
-    const int64_t together = g->share.blocks * g->share.samples, height = tallest(channels.last - channels.first);
+    const int64_t height = tallest(channels.last - channels.first);
     for (int64_t first = channels.first; first < channels.last; first += height) {
         const tile t = tile_of(g, channels, first);
         pack(g, group, &t);
     }
+}
+
+static void gather_channels(const gather *g, int64_t group, hg_span channels, bool packed)
+{
+    const int64_t together = g->share.blocks * g->share.samples;
+    if (!packed)
+        pack_channels(g, group, channels);
     for (int cut = 0; cut < g->share.column_cuts; cut++)
         for (int64_t sample = 0; sample < g->samples; sample += together) {
             const patch p = { group, channels, { hg_part_begin(g->columns, cut, g->share.column_cuts),
@@ -421,7 +425,7 @@ static void gather_channels(const gather *g, int64_t group, hg_span channels)
         }
 }
 
-static void winograd_channels(const gather *g, const hg_tensor *t, int64_t group, hg_span channels)
+static void winograd_channels(const gather *g, const hg_tensor *t, int64_t group, hg_span channels, bool packed)
 {
     const hg_conv *c = g->c;
     const hg_tensor *from = hg_conv_from(t);
@@ -443,11 +447,12 @@ static void winograd_channels(const gather *g, const hg_tensor *t, int64_t group
         .data = g->copy,
         .products = g->products,
     };
-    pack_winograd(&w, g->w + group * g->w_group + channels.first * g->w_to, g->w_from, g->w_to, !to_y);
+    if (!packed)
+        pack_winograd(&w, g->w + group * g->w_group + channels.first * g->w_to, g->w_from, g->w_to, !to_y);
     winograd_rows(&w, g->box.first_row, g->box.last_row);
 }
 
-static gather gather_of(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
+static gather gather_of(const hg_tensor *t, void *y, const void *const in[], void *workspace, int part, int parts)
 {
     const hg_conv *c = t->attr;
     const bool to_y = c->result == HG_CONV_Y;
@@ -457,7 +462,7 @@ static gather gather_of(const hg_tensor *t, void *y, const void *const in[], voi
     const int64_t x_channels = to_y ? from_channels : to_channels;
     gather g = {
         .c = c,
-        .share = hg_conv_share_of(t, parts),
+        .share = hg_conv_share_of(t),
         .from = in[to_y ? 0 : 1],
         .w = in[to_y ? 1 : 0],
         .bias = t->inputs > HG_CONV_BIAS ? in[HG_CONV_BIAS] : NULL,
@@ -475,8 +480,8 @@ static gather gather_of(const hg_tensor *t, void *y, const void *const in[], voi
         .w_to = to_y ? x_channels * taps : taps,
         .box = hg_conv_box_of(t, part, parts),
     };
-    char *own = (char *)scratch + g.share.bytes * (size_t)part;
-    g.packed = (real *)own;
+    g.packed_from = workspace;
+    g.packed = (real *)((char *)workspace + HG_WORKSPACE_HEAD);
     g.copy = g.packed + g.share.weights;
     g.products = g.copy + g.share.copy;
     g.row_taps = (hg_taps *)(g.products + g.share.products);
@@ -489,13 +494,13 @@ static gather gather_of(const hg_tensor *t, void *y, const void *const in[], voi
     return g;
 }
 
-static void gather_run(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
+static void gather_run(const hg_tensor *t, void *y, const void *const in[], void *workspace, int part, int parts)
 {
     if (hg_conv_is_of_one(t)) {
-        conv_run_of_one(t, y, in, scratch, part, parts);
+        conv_run_of_one(t, y, in, workspace, part, parts);
         return;
     }
-    const gather g = gather_of(t, y, in, scratch, part, parts);
+    const gather g = gather_of(t, y, in, workspace, part, parts);
     const int of_group = hg_conv_bundles_of_group(t);
     if (hg_elements(t) == 0)
         return;
@@ -505,9 +510,10 @@ static void gather_run(const hg_tensor *t, void *y, const void *const in[], void
         const hg_span channels = { hg_conv_bundle_begin(t, i) - before,
                                    next == (group + 1) * of_group ? g.to_channels : hg_conv_bundle_begin(t, next) - before };
         if (hg_conv_is_winograd(t))
-            winograd_channels(&g, t, group, channels);
+            winograd_channels(&g, t, group, channels, *g.packed_from == i + 1);
         else
-            gather_channels(&g, group, channels);
+            gather_channels(&g, group, channels, *g.packed_from == i + 1);
+        *g.packed_from = i + 1;
     }
 }
 

@@ -106,9 +106,9 @@ typedef struct hg_taps {
     int64_t count, from, step, tap;
 } hg_taps;
 
-/* A part's share of the scratch: the taps of its rows and of all columns, then biases and weights of its channels of a group,
-   then a copy of the rows of the other side that one row of the result reads, for some columns and blocks of samples; or
-   what Winograd's algorithm makes of the weights, of the other side and of both. */
+/* A thread's workspace. In the head: 1 + the bundle from which on weights are packed. Then biases and weights of a part's channels
+   of a group; a copy of the rows of the other side that one row of the result reads, for some columns and blocks of samples;
+   or what Winograd's algorithm makes of the weights, of the other side and of both; at last the taps of rows and columns. */
 typedef struct hg_conv_share {
     size_t  taps, weights, copy, products; /* how many */
     int64_t samples;             /* in a block */
@@ -116,7 +116,7 @@ typedef struct hg_conv_share {
     int     column_cuts;
     size_t  bytes;
 } hg_conv_share;
-hg_conv_share hg_conv_share_of(const hg_tensor *t, int parts);
+hg_conv_share hg_conv_share_of(const hg_tensor *t);
 
 /* ---- How conv2d_weight is cut ---------------------------------------------------------------------------- */
 

@@ -39,7 +39,7 @@ static inline int64_t hg_conv_copy_size(const hg_conv_band *b, int64_t rows)
     return (rows + b->more_rows) * b->width;
 }
 
-/* A part's share of the scratch. */
+/* Of the workspace. */
 static inline size_t hg_conv_band_bytes(const hg_tensor *t)
 {
     const hg_conv_band b = hg_conv_band_of(t);
@@ -132,11 +132,11 @@ static void conv_of_one(const hg_tensor *t, real *y, const void *const in[], rea
     }
 }
 
-static void conv_run_of_one(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
+static void conv_run_of_one(const hg_tensor *t, void *y, const void *const in[], void *workspace, int part, int parts)
 {
     const int64_t outputs = t->shape.dim[0] / ((const hg_conv *)t->attr)->groups;
     const int64_t last = hg_part_begin(t->shape.dim[0], part + 1, parts);
-    real *copies = (real *)((char *)scratch + hg_conv_band_bytes(t) * (size_t)part);
+    real *copies = workspace;
     for (int64_t o = hg_part_begin(t->shape.dim[0], part, parts), next; o < last; o = next) {
         next = hg_smaller((o / outputs + 1) * outputs, last);
         conv_of_one(t, y, in, copies, o, next);

@@ -66,7 +66,7 @@ static double matmul_flops(const hg_tensor *t) { return 2.0 * (double)hg_element
 static size_t matmul_workspace(const hg_tensor *t)
 {
     const hg_matmul_room room = hg_matmul_room_of(t);
-    return HG_MATMUL_HEAD + (size_t)(room.left + room.right) * hg_dtype_size(t->dtype);
+    return HG_WORKSPACE_HEAD + (size_t)(room.left + room.right) * hg_dtype_size(t->dtype);
 }
 
 const hg_op hg_matmul_op = { .name = "matmul", .min_inputs = 2, .max_inputs = 2,
@@ -206,7 +206,7 @@ static void matmul(const hg_tensor *t, void *y, const void *const in[], void *sc
     p.b = (const real *)in[1] + (cut.rows ? 0 : cut.from * p.b_column);
     p.c = (real *)y + (cut.rows ? cut.from * n : cut.from);
     p.wanted = p.rows;
-    p.packed_a = (real *)((char *)scratch + HG_MATMUL_HEAD);
+    p.packed_a = (real *)((char *)scratch + HG_WORKSPACE_HEAD);
     p.packed_b = p.packed_a + room.left;
     if (hg_matmul_shares(t))
         p.whole_b = scratch;
@@ -260,7 +260,7 @@ static void gram(const hg_tensor *t, void *y, const void *const in[], void *scra
     p.b_column = p.a_row;
     p.a = p.b = (const real *)in[0] + from * p.a_row;
     p.c = (real *)y + from * (m + 1);
-    p.packed_a = (real *)((char *)scratch + HG_MATMUL_HEAD);
+    p.packed_a = (real *)((char *)scratch + HG_WORKSPACE_HEAD);
     p.packed_b = p.packed_a + room.left;
     if (p.rows <= 0)
         return;

@@ -47,13 +47,11 @@ static inline hg_cut hg_matmul_cut(const hg_tensor *t, int part, int parts)
 enum { HG_PRODUCT_DEPTH = 256, HG_PRODUCT_COLUMNS = 1024, HG_PRODUCT_TILES = 8, HG_TILE_MOST = 14 };
 enum { HG_PANEL_MOST = 32 }; /* a panel's columns */
 
-/* A thread's workspace, in elements after the first HG_MATMUL_HEAD bytes, which tell whether b is packed: a block of a, then b:
+/* A thread's workspace, in elements after the head, which tells whether b is packed: a block of a, then b:
    all of it where several parts use it, else a slice. */
 typedef struct hg_matmul_room {
     int64_t left, right;
 } hg_matmul_room;
-
-enum { HG_MATMUL_HEAD = 64 };
 
 /* Where b fits into the second-level cache, beside a part's rows of the product and what is done with them, these parts are small. */
 enum { HG_SHARED_BYTES = 5 << 18, HG_RESULT_BYTES = 1 << 18 };

@@ -17,6 +17,9 @@ static inline int64_t hg_largest_piece(int64_t n, int64_t most) { return hg_piec
 
 static inline int64_t hg_smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+/* Bytes at the start of a workspace: the number that is 0 at first, and room to the end of its cache line. */
+enum { HG_WORKSPACE_HEAD = 64 };
+
 #ifndef HG_KERNELS
 
 enum { HG_PARALLEL_FROM = 1 << 14 }; /* elements; to move fewer takes less time than to wake a thread */
