@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PASS_BATCH = 256 };
+enum { PASS_BATCH = 128 };
 
 /* ---- The graph of each pass ----------------------------------------------------------------------------- */
 

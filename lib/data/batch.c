@@ -2,29 +2,39 @@
    -O3, and without contraction, for the same bits on every instruction set. */
 #include "dataset.h"
 
+#include <string.h>
+
+#include "../transpose.h"
+
 enum { TILE = 16 }; /* a cache line of f32 */
 
 #define stored   uint8_t
+#define lanes    16
 #define real     float
 #define OP(name) name##_u8_f32
 #include "batch_body.h"
 #define stored   uint8_t
+#define lanes    16
 #define real     double
 #define OP(name) name##_u8_f64
 #include "batch_body.h"
 #define stored   float
+#define lanes    4
 #define real     float
 #define OP(name) name##_f32_f32
 #include "batch_body.h"
 #define stored   float
+#define lanes    4
 #define real     double
 #define OP(name) name##_f32_f64
 #include "batch_body.h"
 #define stored   double
+#define lanes    2
 #define real     float
 #define OP(name) name##_f64_f32
 #include "batch_body.h"
 #define stored   double
+#define lanes    2
 #define real     double
 #define OP(name) name##_f64_f64
 #include "batch_body.h"

@@ -4,6 +4,8 @@
 
 #include "kernel.h"
 
+#include "../transpose.h"
+
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #define HG_VECTOR_BYTES 64
@@ -17,18 +19,22 @@
 #define HG_REGISTERS 16
 #endif
 
+#if HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 16
+#define HG_LANES 16
+#elif HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 8
+#define HG_LANES 8
+#elif HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 4
+#define HG_LANES 4
+#else
+#define HG_LANES 2
+#endif
+
 typedef real vec __attribute__((vector_size(HG_VECTOR_BYTES)));
 typedef real vec_anywhere __attribute__((vector_size(HG_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
-enum { LANES = HG_VECTOR_BYTES / sizeof(real) };
+enum { LANES = HG_LANES };
 
-#define HG_INLINE static inline __attribute__((always_inline))
 /* For loops whose registers would not be enough among those of their callers. */
 #define HG_OUTLINE static __attribute__((noinline))
-#if defined(__clang__)
-#define HG_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define HG_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 HG_INLINE vec  load(const real *p) { return *(const vec_anywhere *)p; }
 HG_INLINE void store(real *p, vec v) { *(vec_anywhere *)p = v; }
@@ -81,45 +87,17 @@ HG_INLINE void store_some(real *p, vec v, some_lanes some)
 }
 #endif
 
-/* Lanes of a and b in turns: of their first halves, of their second. */
-#if HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 16
-#define HG_LOWER 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define HG_UPPER 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 8
-#define HG_LOWER 0, 8, 1, 9, 2, 10, 3, 11
-#define HG_UPPER 4, 12, 5, 13, 6, 14, 7, 15
-#elif HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 4
-#define HG_LOWER 0, 4, 1, 5
-#define HG_UPPER 2, 6, 3, 7
-#else
-#define HG_LOWER 0, 2
-#define HG_UPPER 1, 3
-#endif
-HG_INLINE vec lower_halves(vec a, vec b) { return __builtin_shufflevector(a, b, HG_LOWER); }
-HG_INLINE vec upper_halves(vec a, vec b) { return __builtin_shufflevector(a, b, HG_UPPER); }
-
 /* Lane i of v[j] for lane j of v[i]. */
-HG_INLINE void transpose(vec v[LANES])
-{
-    HG_UNROLL for (int n = 1; n < LANES; n *= 2) {
-        vec w[LANES];
-        HG_UNROLL for (int i = 0; i < LANES / 2; i++) {
-            w[2 * i] = lower_halves(v[i], v[i + LANES / 2]);
-            w[2 * i + 1] = upper_halves(v[i], v[i + LANES / 2]);
-        }
-        HG_UNROLL for (int i = 0; i < LANES; i++)
-            v[i] = w[i];
-    }
-}
+HG_TRANSPOSE(transpose, vec, HG_LANES)
 
 /* Sums of neighbours: those of a, then those of b. */
-#if HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 16
+#if HG_LANES == 16
 #define HG_EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define HG_ODDS  1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-#elif HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 8
+#elif HG_LANES == 8
 #define HG_EVENS 0, 2, 4, 6, 8, 10, 12, 14
 #define HG_ODDS  1, 3, 5, 7, 9, 11, 13, 15
-#elif HG_VECTOR_BYTES * 8 / HG_REAL_BITS == 4
+#elif HG_LANES == 4
 #define HG_EVENS 0, 2, 4, 6
 #define HG_ODDS  1, 3, 5, 7
 #else
