@@ -39,7 +39,7 @@ void hg_model_free(hg_model *model)
     if (model == NULL)
         return;
     for (int i = 0; i < HG_PASSES; i++)
-        hg_batch_plans_clear(&model->pass[i].plans);
+        hg_pass_clear(&model->pass[i]);
     hg_graph_free(model->graph);
     hg_autoencoder_free(model->owned);
     free(model);
@@ -139,10 +139,8 @@ void hg_model_set_threads(hg_model *model, int threads)
     if (model == NULL || model->threads == threads)
         return;
     model->threads = threads;
-    for (int i = 0; i < HG_PASSES; i++) {
-        hg_batch_plans_clear(&model->pass[i].plans);
-        model->pass[i].plans.options.threads = threads;
-    }
+    for (int i = 0; i < HG_PASSES; i++)
+        hg_pass_clear(&model->pass[i]);
 }
 
 int hg_model_threads(const hg_model *model) { return model == NULL ? 0 : model->threads; }

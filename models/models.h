@@ -22,13 +22,19 @@ typedef enum hg_pass_kind {
     HG_PASSES
 } hg_pass_kind;
 
-#define HG_PASS_OUTPUTS 5
-typedef struct hg_pass {
-    hg_tensor     *source;                  /* the input that samples or codes are written to */
-    hg_tensor     *output[HG_PASS_OUTPUTS]; /* up to the first NULL */
+typedef struct hg_lane {
     hg_batch_plans plans;
     hg_batch       batch; /* that the next run begins with, unless it reads codes */
+} hg_lane;
+
+#define HG_PASS_OUTPUTS 5
+typedef struct hg_pass {
+    hg_tensor *source;                  /* the input that samples or codes are written to */
+    hg_tensor *output[HG_PASS_OUTPUTS]; /* up to the first NULL */
+    hg_lane   *lane;    /* the first has all threads, and goes alone or takes the rest; each one after it has one */
+    int        threads;
 } hg_pass;
+void hg_pass_clear(hg_pass *pass); /* frees its plans */
 
 struct hg_model {
     hg_error              error;

@@ -1,10 +1,13 @@
-/* Passes: what a model computes over many samples, one mini-batch after the other. */
+/* Passes: what a model computes over many samples, in mini-batches. Each thread computes whole ones, in lanes beside each
+   other, unless they are too few or too large; what comes out is taken in their order. */
 #include "models.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { PASS_BATCH = 128 };
+#include "../lib/team.h"
+
+enum { PASS_BATCH = 128, LANE_BYTES = 1 << 25 }; /* what a lane may use */
 
 /* ---- The graph of each pass ----------------------------------------------------------------------------- */
 
@@ -60,30 +63,80 @@ static hg_status open_once(hg_model *model, hg_pass_kind kind)
         return HG_OK;
     pass->source = model->parts.input;
     open_pass[kind](model, pass);
-    if (hg_graph_status(model->graph) != HG_OK)
-        return hg_model_fail_by_graph(model, HG_BAD_ARGUMENT);
+    return hg_graph_status(model->graph) == HG_OK ? HG_OK : hg_model_fail_by_graph(model, HG_BAD_ARGUMENT);
+}
+
+/* ---- Lanes ---------------------------------------------------------------------------------------------- */
+
+void hg_pass_clear(hg_pass *pass)
+{
+    for (int i = 0; pass->lane != NULL && i <= pass->threads; i++)
+        hg_batch_plans_clear(&pass->lane[i].plans);
+    free(pass->lane);
+    pass->lane = NULL;
+}
+
+static bool make_lanes(hg_model *model, hg_pass *pass)
+{
     int outputs = 0;
+    if (pass->lane != NULL)
+        return true;
     while (outputs < HG_PASS_OUTPUTS && pass->output[outputs] != NULL)
         outputs++;
-    pass->plans = (hg_batch_plans){ .graph = model->graph,
-                                    .outputs = outputs,
-                                    .output = pass->output,
-                                    .options = { .batch = PASS_BATCH, .threads = model->threads } };
-    if (pass->source == model->parts.input)
-        pass->plans.options.filling = (hg_filling){ pass->source, hg_batch_fill, &pass->batch };
-    return HG_OK;
+    pass->threads = model->threads > 0 ? model->threads : hg_threads_best();
+    pass->lane = calloc((size_t)pass->threads + 1, sizeof *pass->lane);
+    for (int i = 0; pass->lane != NULL && i <= pass->threads; i++) {
+        hg_lane *lane = &pass->lane[i];
+        lane->plans = (hg_batch_plans){ .graph = model->graph, .outputs = outputs, .output = pass->output,
+                                        .options = { .batch = PASS_BATCH, .threads = i == 0 ? model->threads : 1 } };
+        if (pass->source == model->parts.input)
+            lane->plans.options.filling = (hg_filling){ pass->source, hg_batch_fill, &lane->batch };
+    }
+    return pass->lane != NULL;
+}
+
+/* Makes all plans for so many samples. Returns how many lanes go beside each other; 0 on failure. */
+static int open_lanes(hg_pass *pass, int64_t count)
+{
+    const int64_t whole = count / PASS_BATCH, rest = count % PASS_BATCH;
+    int lanes = whole >= pass->threads ? pass->threads : 1;
+    for (int i = 1; i <= lanes && lanes > 1; i++) {
+        const hg_plan *plan = hg_batch_plan(&pass->lane[i].plans, PASS_BATCH);
+        if (plan == NULL)
+            return 0;
+        if (hg_plan_describe(plan).arena_bytes > LANE_BYTES) {
+            hg_batch_plans_clear(&pass->lane[i].plans);
+            lanes = pass->threads = 1;
+        }
+    }
+    if (lanes == 1 && whole > 0 && hg_batch_plan(&pass->lane[0].plans, PASS_BATCH) == NULL)
+        return 0;
+    return rest == 0 || hg_batch_plan(&pass->lane[0].plans, rest) != NULL ? lanes : 0;
 }
 
 /* ---- Running -------------------------------------------------------------------------------------------- */
 
-static hg_status choose_samples(const hg_model *model, hg_pass *pass, const hg_pass_source *source, int64_t done,
-                                int64_t n)
+typedef struct pass_run {
+    hg_model *model;
+    const hg_pass *pass;
+    const hg_pass_source *source;
+    hg_pass_take *take;
+    void *to;
+    int lanes; /* beside each other */
+    hg_team *team;
+    uint64_t batches;
+    hg_counter begun, taken; /* of them */
+    hg_status status; /* of the first that failed; belongs to the one whose turn it is to be taken */
+} pass_run;
+
+static hg_status choose_samples(const hg_model *model, const hg_pass *pass, hg_batch *batch,
+                                const hg_pass_source *source, int64_t done, int64_t n)
 {
     const hg_scaling scale = hg_model_scaling(model);
-    pass->batch = (hg_batch){ .dataset = source->data, .n = n, .first = source->first + done,
+    *batch = (hg_batch){ .dataset = source->data, .n = n, .first = source->first + done,
                               .index = source->index == NULL ? NULL : source->index + done, .low = scale.low,
                               .high = scale.high, .dtype = hg_tensor_dtype(pass->source) };
-    return hg_batch_check(&pass->batch);
+    return hg_batch_check(batch);
 }
 
 /* Columns done ... done + n - 1 of r x count, or back. */
@@ -113,22 +166,38 @@ static hg_status write_if_read(hg_plan *plan, const hg_tensor *input, const doub
                                                               : hg_plan_write(plan, input, values, (size_t)count);
 }
 
-static hg_status run_batch(hg_model *model, hg_pass *pass, const hg_pass_source *source, int64_t done, int64_t n,
-                           hg_pass_take *take, void *to)
+static hg_status run_batch(const pass_run *r, hg_lane *lane, hg_plan *plan, int64_t done, int64_t n)
 {
-    hg_plan *plan = hg_batch_plan(&pass->plans, n);
-    if (plan == NULL)
-        return HG_OUT_OF_MEMORY;
+    const hg_model *model = r->model;
+    const hg_pass_source *source = r->source;
     hg_status status = write_if_read(plan, model->parts.step, &(double){ 0 }, 1);
     if (status == HG_OK && source->mean_image != NULL)
         status = write_if_read(plan, model->mean_image, source->mean_image, hg_model_input_size(model));
     if (status == HG_OK)
-        status = source->codes != NULL ? load_codes(model, pass, plan, source, done, n)
-                                       : choose_samples(model, pass, source, done, n);
-    if (status == HG_OK)
-        status = hg_run(plan);
-    return status == HG_OK ? take(to, pass, plan, done, n) : status;
+        status = source->codes != NULL ? load_codes(model, r->pass, plan, source, done, n)
+                                       : choose_samples(model, r->pass, &lane->batch, source, done, n);
+    return status == HG_OK ? hg_run(plan) : status;
 }
+
+/* What one thread does: mini-batches that nobody has begun. */
+static void run_lane(void *context, int thread, uint64_t turn)
+{
+    pass_run *r = context;
+    (void)turn;
+    for (uint64_t b = atomic_fetch_add(&r->begun, 1); b < r->batches; b = atomic_fetch_add(&r->begun, 1)) {
+        const int64_t done = (int64_t)b * PASS_BATCH, left = r->source->count - done;
+        const int64_t n = left < PASS_BATCH ? left : PASS_BATCH;
+        hg_lane *lane = &r->pass->lane[r->lanes == 1 || n < PASS_BATCH ? 0 : 1 + thread];
+        hg_plan *plan = hg_batch_plan(&lane->plans, n);
+        hg_status status = run_batch(r, lane, plan, done, n);
+        hg_team_wait(r->team, &r->taken, b);
+        if (r->status == HG_OK)
+            r->status = status == HG_OK ? r->take(r->to, r->pass, plan, done, n) : status;
+        hg_team_count(r->team, &r->taken, 1, b + 1);
+    }
+}
+
+static void ready(void *context) { (void)context; }
 
 static hg_status check_source(hg_model *model, const hg_pass_source *source)
 {
@@ -150,13 +219,16 @@ hg_status hg_pass_run(hg_model *model, hg_pass_kind kind, const hg_pass_source *
     if (hg_model_status(model) != HG_OK || check_source(model, source) != HG_OK || open_once(model, kind) != HG_OK)
         return hg_model_status(model);
     hg_pass *pass = &model->pass[kind];
-    for (int64_t done = 0, n; done < source->count; done += n) {
-        n = source->count - done < PASS_BATCH ? source->count - done : PASS_BATCH;
-        hg_status status = run_batch(model, pass, source, done, n, take, to);
-        if (status != HG_OK)
-            return hg_model_fail_by_graph(model, status);
-    }
-    return HG_OK;
+    pass_run r = { .model = model, .pass = pass, .source = source, .take = take, .to = to,
+                   .batches = (uint64_t)((source->count + PASS_BATCH - 1) / PASS_BATCH),
+                   .lanes = make_lanes(model, pass) ? open_lanes(pass, source->count) : 0 };
+    r.team = r.lanes > 0 ? hg_team_new(r.lanes, ready, run_lane, &r) : NULL;
+    if (r.team == NULL)
+        return hg_model_fail_by_graph(model, HG_OUT_OF_MEMORY);
+    hg_team_run(r.team);
+    hg_team_wait(r.team, &r.taken, r.batches);
+    hg_team_free(r.team);
+    return r.status == HG_OK ? HG_OK : hg_model_fail_by_graph(model, r.status);
 }
 
 /* ---- Codes, samples, loss ------------------------------------------------------------------------------- */

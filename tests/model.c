@@ -21,7 +21,7 @@ static hg_dataset *make_data(int64_t count, double low, double high)
 static void decoding_the_code_reconstructs(void **state)
 {
     (void)state;
-    static const int64_t counts[] = { 1, 255, 256, 257, 600 };
+    static const int64_t counts[] = { 1, 127, 128, 129, 256, 257, 600 };
     static double all[12 * 600], codes[5 * 600], decoded[12 * 600], some[12 * 600];
     hg_dataset *data = make_data(600, 0, 1);
     hg_model *model = hg_model_new(&small, HG_F64, 1);
@@ -42,18 +42,35 @@ static void decoding_the_code_reconstructs(void **state)
     hg_dataset_free(data);
 }
 
+typedef struct passes {
+    double        image[12 * 900], code[5 * 900], decoded[12 * 900], loss;
+    hg_evaluation evaluation;
+} passes;
+
+static void run_all_passes(hg_model *model, const hg_dataset *data, int64_t count, passes *p)
+{
+    memset(p, 0, sizeof *p);
+    assert_int_equal(hg_model_reconstruct(model, data, 0, count, p->image), HG_OK);
+    assert_int_equal(hg_model_encode(model, data, 900 - count, count, p->code), HG_OK);
+    assert_int_equal(hg_model_decode(model, p->code, count, p->decoded), HG_OK);
+    assert_int_equal(hg_model_loss(model, data, NULL, count, &p->loss), HG_OK);
+    assert_int_equal(hg_model_evaluate(model, data, &p->evaluation), HG_OK);
+}
+
 static void threads_change_no_bit(void **state)
 {
     (void)state;
-    static double first[12 * 300], again[12 * 300];
-    hg_dataset *data = make_data(300, 0, 1);
+    static const int64_t counts[] = { 100, 300, 900 };
+    static passes first, again;
+    hg_dataset *data = make_data(900, 0, 1);
     hg_model *model = hg_model_new(&small, HG_F32, 1);
-    for (int threads = 1; threads <= 3; threads++) {
-        hg_model_set_threads(model, threads);
-        assert_int_equal(hg_model_reconstruct(model, data, 0, 300, threads == 1 ? first : again), HG_OK);
-        if (threads > 1)
-            assert_memory_equal(first, again, sizeof first);
-    }
+    for (size_t c = 0; c < COUNT(counts); c++)
+        for (int threads = 1; threads <= 5; threads++) {
+            hg_model_set_threads(model, threads);
+            run_all_passes(model, data, counts[c], threads == 1 ? &first : &again);
+            if (threads > 1)
+                assert_memory_equal(&first, &again, sizeof first);
+        }
     hg_model_free(model);
     hg_dataset_free(data);
 }
