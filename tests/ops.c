@@ -469,6 +469,7 @@ static const op_row rows[] = {
       .law = { { "keeps the sum", permute_keeps_sum } } },
     { "permute", "three axes round", { OF(3, 5, B) }, 1, { 2, 0, 1 }, BY(permute), .linear = LINEAR(0) },
     { "permute", "four axes", { OF(3, 2, 17, B) }, 1, { 3, 0, 2, 1 }, BY(permute), .linear = LINEAR(0) },
+    { "permute", "more than a block", { OF(67, 41, B) }, 1, { 1, 2, 0 }, BY(permute), .linear = LINEAR(0) },
     { "permute", "axes of 1", { OF(1, 3, 1, B) }, 1, { 3, 2, 1, 0 }, BY(permute), .linear = LINEAR(0) },
     { "permute", "nothing", { OF(3, 0, B) }, 1, { 2, 1, 0 }, BY(permute) },
     { "slice", "rows", { OF(11, B) }, 1, { 0, 3, 5 }, BY(slice), .linear = LINEAR(0) },

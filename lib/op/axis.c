@@ -293,24 +293,28 @@ const hg_kernels OP(concat) = { .run = concat };
 
 /* ---- gather, scatter ----------------------------------------------------------------------------------- */
 
+/* So many columns at a time, all of whose places stay in the caches. */
+enum { STRIP = 512 };
+
 static void gather(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
 {
     const axis_attr *attr = t->attr;
     int axis = (int)attr->axis;
     int64_t inner = hg_elements_of_axes(t, axis + 1, t->shape.rank), length = t->shape.dim[axis];
     int64_t places = t->input[0]->shape.dim[axis];
-    int64_t at = hg_part_begin(hg_elements(t), part, parts), end = hg_part_begin(hg_elements(t), part + 1, parts), to;
+    const int64_t begin = hg_part_begin(hg_elements(t), part, parts), end = hg_part_begin(hg_elements(t), part + 1, parts);
     const real *x = in[0];
     const int64_t *index = in[1];
     real *out = y;
     (void)scratch;
-    for (; at < end; at = to) {
-        int64_t row = at / inner, shift = (row / length * places - row) * inner; /* from y's columns to x's */
-        to = hg_smaller((row + 1) * inner, end);
+    for (int64_t column = 0; column < inner && begin < end; column += STRIP)
+        for (int64_t row = begin / inner; row * inner < end; row++) {
+            const int64_t shift = (row / length * places - row) * inner; /* from y's columns to x's */
+            const int64_t from = row * inner + column, to = row * inner + hg_smaller(inner, column + STRIP);
 #pragma omp simd
-        for (int64_t i = at; i < to; i++)
-            out[i] = (uint64_t)index[i] < (uint64_t)places ? x[index[i] * inner + i + shift] : (real)NAN;
-    }
+            for (int64_t i = from > begin ? from : begin; i < hg_smaller(to, end); i++)
+                out[i] = (uint64_t)index[i] < (uint64_t)places ? x[index[i] * inner + i + shift] : (real)NAN;
+        }
 }
 
 const hg_kernels OP(gather) = { .run = gather };

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #else
-#include "kernel.h"
+#include "vector.h"
 #endif
 
 #include "move.h"
@@ -346,7 +346,9 @@ const hg_kernels OP(expand) = { .elements = expand };
 
 /* ---- permute ------------------------------------------------------------------------------------------- */
 
-enum { TILE = 16 };
+/* What is transposed at a time: rows of the input as far as some lines of the result's rows go, columns for parts to have
+   something to share. */
+enum { ROWS = 64, COLUMNS = 256 };
 
 static nest permute_nest(const hg_tensor *t)
 {
@@ -358,27 +360,40 @@ static nest permute_nest(const hg_tensor *t)
     return nest_of(t, from);
 }
 
-/* Through a small square, so that memory is read and written along whole cache lines. */
-static inline void transpose_tile(real *y, int64_t y_row, const real *x, int64_t x_row, int64_t rows, int64_t columns)
+HG_INLINE void transpose_tile(real *y, int64_t y_row, const real *x, int64_t x_row)
 {
-    real tile[TILE][TILE];
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            tile[j][i] = x[i * x_row + j];
-    for (int64_t j = 0; j < columns; j++)
-        hg_copy(y + j * y_row, tile[j], rows);
+    vec v[LANES];
+    HG_UNROLL for (int i = 0; i < LANES; i++)
+        v[i] = load(x + i * x_row);
+    transpose(v);
+    HG_UNROLL for (int i = 0; i < LANES; i++)
+        store(y + i * y_row, v[i]);
 }
 
-/* x[row * inner.from + column] to y[column * columns.to + row]; `columns` steps by 1 in x, `inner` by 1 in y. */
-static void transpose_columns(real *y, const real *x, loop inner, loop columns)
+HG_OUTLINE void transpose_some(real *y, int64_t y_row, const real *x, int64_t x_row, int64_t rows, int64_t columns)
 {
-    int64_t row = 0;
-    if (columns.extent == TILE)
-        for (; row + TILE <= inner.extent; row += TILE) /* constant sizes, which the compiler unrolls */
-            transpose_tile(y + row, columns.to, x + row * inner.from, inner.from, TILE, TILE);
-    for (; row < inner.extent; row += TILE)
-        transpose_tile(y + row, columns.to, x + row * inner.from, inner.from, hg_smaller(TILE, inner.extent - row),
-                       columns.extent);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            y[j * y_row + i] = x[i * x_row + j];
+}
+
+/* x[i x_row + j] to y[j y_row + i]. While some columns go, the lines are asked for that the next ones come from and go to:
+   there are more rows than the processor can see go on. */
+static void transpose_block(real *y, int64_t y_row, const real *x, int64_t x_row, int64_t rows, int64_t columns)
+{
+    const int64_t whole = rows / LANES * LANES;
+    int64_t j = 0;
+    for (; j + LANES <= columns; j += LANES) {
+        for (int64_t i = 0; i < whole; i += LANES) {
+            for (int64_t k = 0; k < LANES && j + LANES + k < columns; k++) {
+                __builtin_prefetch(y + (j + LANES + k) * y_row + i, 1);
+                __builtin_prefetch(x + (i + k) * x_row + j + LANES);
+            }
+            transpose_tile(y + j * y_row + i, y_row, x + i * x_row + j, x_row);
+        }
+        transpose_some(y + j * y_row + whole, y_row, x + whole * x_row + j, x_row, rows - whole, LANES);
+    }
+    transpose_some(y + j * y_row, y_row, x + j, x_row, rows, columns - j);
 }
 
 static void permute(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
@@ -387,22 +402,24 @@ static void permute(const hg_tensor *t, void *y, const void *const in[], void *s
     if (hg_elements(t) == 0)
         return;
     nest outer = permute_nest(t);
-    loop inner = outer.depth > 0 ? nest_remove(&outer, outer.depth - 1) : (loop){ 1, 1, 1 };
-    loop columns = { 1, inner.extent, 1 };
-    for (int i = 0; i < outer.depth && inner.from != 1; i++)
+    loop rows = outer.depth > 0 ? nest_remove(&outer, outer.depth - 1) : (loop){ 1, 1, 1 };
+    loop columns = { 1, rows.extent, 1 };
+    for (int i = 0; i < outer.depth && rows.from != 1; i++)
         if (outer.at[i].from == 1)
             columns = nest_remove(&outer, i);
-    int64_t strips = (columns.extent + TILE - 1) / TILE, count = strips * nest_count(&outer);
-    int64_t unit = hg_part_begin(count, part, parts), end = hg_part_begin(count, part + 1, parts);
-    for (; unit < end; unit++) {
-        place p = nest_seek(&outer, unit / strips);
-        int64_t from = unit % strips * TILE;
-        real *to = (real *)y + p.to + from * columns.to;
-        const real *x = (const real *)in[0] + p.from + from;
-        if (inner.from == 1)
-            hg_copy(to, x, inner.extent);
+    const int64_t most = rows.from == 1 ? rows.extent : ROWS;
+    const int64_t down = hg_pieces(rows.extent, most), across = hg_pieces(columns.extent, COLUMNS);
+    const int64_t count = down * across * nest_count(&outer), end = hg_part_begin(count, part + 1, parts);
+    for (int64_t unit = hg_part_begin(count, part, parts); unit < end; unit++) {
+        const place p = nest_seek(&outer, unit / (down * across));
+        const int64_t row = unit / across % down * most, column = unit % across * COLUMNS;
+        const int64_t height = hg_smaller(most, rows.extent - row);
+        real *to = (real *)y + p.to + column * columns.to + row;
+        const real *from = (const real *)in[0] + p.from + row * rows.from + column;
+        if (rows.from == 1)
+            hg_copy(to, from, height);
         else
-            transpose_columns(to, x, inner, (loop){ hg_smaller(TILE, columns.extent - from), columns.to, 1 });
+            transpose_block(to, columns.to, from, rows.from, height, hg_smaller(COLUMNS, columns.extent - column));
     }
 }
 
