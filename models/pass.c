@@ -7,7 +7,11 @@
 
 #include "../lib/team.h"
 
-enum { PASS_BATCH = 128, LANE_BYTES = 1 << 25 }; /* what a lane may use */
+enum {
+    PASS_BATCH = 128,
+    LANE_BATCHES = 4, /* at least so many for each lane, to be worth a plan */
+    LANE_BYTES = 1 << 25, /* what a lane may use */
+};
 
 /* ---- The graph of each pass ----------------------------------------------------------------------------- */
 
@@ -99,7 +103,7 @@ static bool make_lanes(hg_model *model, hg_pass *pass)
 static int open_lanes(hg_pass *pass, int64_t count)
 {
     const int64_t whole = count / PASS_BATCH, rest = count % PASS_BATCH;
-    int lanes = whole >= pass->threads ? pass->threads : 1;
+    int lanes = whole >= (int64_t)LANE_BATCHES * pass->threads ? pass->threads : 1;
     for (int i = 1; i <= lanes && lanes > 1; i++) {
         const hg_plan *plan = hg_batch_plan(&pass->lane[i].plans, PASS_BATCH);
         if (plan == NULL)

@@ -42,8 +42,10 @@ static void decoding_the_code_reconstructs(void **state)
     hg_dataset_free(data);
 }
 
+enum { SAMPLES = 1700 }; /* so many that each of three threads has mini-batches of its own */
+
 typedef struct passes {
-    double        image[12 * 900], code[5 * 900], decoded[12 * 900], loss;
+    double        image[12 * SAMPLES], code[5 * SAMPLES], decoded[12 * SAMPLES], loss;
     hg_evaluation evaluation;
 } passes;
 
@@ -51,7 +53,7 @@ static void run_all_passes(hg_model *model, const hg_dataset *data, int64_t coun
 {
     memset(p, 0, sizeof *p);
     assert_int_equal(hg_model_reconstruct(model, data, 0, count, p->image), HG_OK);
-    assert_int_equal(hg_model_encode(model, data, 900 - count, count, p->code), HG_OK);
+    assert_int_equal(hg_model_encode(model, data, SAMPLES - count, count, p->code), HG_OK);
     assert_int_equal(hg_model_decode(model, p->code, count, p->decoded), HG_OK);
     assert_int_equal(hg_model_loss(model, data, NULL, count, &p->loss), HG_OK);
     assert_int_equal(hg_model_evaluate(model, data, &p->evaluation), HG_OK);
@@ -60,9 +62,9 @@ static void run_all_passes(hg_model *model, const hg_dataset *data, int64_t coun
 static void threads_change_no_bit(void **state)
 {
     (void)state;
-    static const int64_t counts[] = { 100, 300, 900 };
+    static const int64_t counts[] = { 100, 600, SAMPLES };
     static passes first, again;
-    hg_dataset *data = make_data(900, 0, 1);
+    hg_dataset *data = make_data(SAMPLES, 0, 1);
     hg_model *model = hg_model_new(&small, HG_F32, 1);
     for (size_t c = 0; c < COUNT(counts); c++)
         for (int threads = 1; threads <= 5; threads++) {
