@@ -31,7 +31,7 @@ typedef struct hg_lane {
 typedef struct hg_pass {
     hg_tensor *source;                  /* the input that samples or codes are written to */
     hg_tensor *output[HG_PASS_OUTPUTS]; /* up to the first NULL */
-    hg_lane   *lane;    /* the first has all threads, and goes alone or takes the rest; each one after it has one */
+    hg_lane   *lane; /* the first has all threads, and goes alone or takes the rest; each after it has one */
     int        threads;
 } hg_pass;
 void hg_pass_clear(hg_pass *pass); /* frees its plans */

@@ -1,5 +1,5 @@
-/* Passes: what a model computes over many samples, in mini-batches. Each thread computes whole ones, in lanes beside each
-   other, unless they are too few or too large; what comes out is taken in their order. */
+/* Passes: what a model computes over many samples, in mini-batches. Each thread computes whole ones, in lanes
+   beside each other, unless they are too few or too large; what comes out is taken in their order. */
 #include "models.h"
 
 #include <stdlib.h>
@@ -92,7 +92,8 @@ static bool make_lanes(hg_model *model, hg_pass *pass)
     for (int i = 0; pass->lane != NULL && i <= pass->threads; i++) {
         hg_lane *lane = &pass->lane[i];
         lane->plans = (hg_batch_plans){ .graph = model->graph, .outputs = outputs, .output = pass->output,
-                                        .options = { .batch = PASS_BATCH, .threads = i == 0 ? model->threads : 1 } };
+                                        .options = { .batch = PASS_BATCH,
+                                                     .threads = i == 0 ? model->threads : 1 } };
         if (pass->source == model->parts.input)
             lane->plans.options.filling = (hg_filling){ pass->source, hg_batch_fill, &lane->batch };
     }

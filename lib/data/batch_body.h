@@ -1,5 +1,5 @@
-/* The body of batch.c for one type of stored values and one real type: `stored`, `lanes` (how many of them 16 bytes hold),
-   `real`, OP(name), which end with it. No include guard. */
+/* The body of batch.c for one type of stored values and one real type: `stored`, `lanes` (how many of them 16
+   bytes hold), `real`, OP(name), which end with it. No include guard. */
 
 typedef stored OP(vector) __attribute__((vector_size(16)));
 typedef stored OP(anywhere) __attribute__((vector_size(16), aligned(sizeof(stored)), may_alias));
@@ -30,8 +30,8 @@ static inline void OP(transpose_some)(const stored *const row[TILE], int64_t j, 
 
 /* Writes the transpose of rows x columns values: sample i's run from row[i] + j down column i of out. Through
    a tile, so that both the loads and the stores are contiguous. */
-static inline void OP(write_tile)(const stored *const row[TILE], int64_t j, int rows, int columns, real low, real scale,
-                                  real *out, int64_t stride)
+static inline void OP(write_tile)(const stored *const row[TILE], int64_t j, int rows, int columns,
+                                  real low, real scale, real *out, int64_t stride)
 {
     stored tile[TILE][TILE];
     if (lanes > 2 && rows == TILE && columns == TILE) /* two lanes gain nothing */
@@ -43,18 +43,18 @@ static inline void OP(write_tile)(const stored *const row[TILE], int64_t j, int 
             out[c * stride + r] = low + scale * (real)tile[c][r];
 }
 
-/* Where each of the batch's samples i ... i + TILE - 1 begins; those that are missing are the last one again. */
+/* Where each of the batch's samples i ... i + TILE - 1 begins; a missing one is the last one again. */
 static inline void OP(find)(const hg_batch *batch, int64_t i, const stored *from[TILE])
 {
     const stored *samples = batch->dataset->samples;
     for (int r = 0; r < TILE; r++) {
         const int64_t k = i + r < batch->n ? i + r : batch->n - 1;
-        from[r] = samples + batch->dataset->size * (batch->index != NULL ? batch->index[k] : batch->first + k);
+        from[r] = samples + batch->dataset->size * (batch->index ? batch->index[k] : batch->first + k);
     }
 }
 
-/* Rows [row, end) of the batch: those numbers of each sample. While a tile is written, the one of the samples after it is
-   asked for: samples lie anywhere in memory. */
+/* Rows [row, end) of the batch: those numbers of each sample. While a tile is written, the one of the samples
+   after it is asked for: samples lie anywhere in memory. */
 static void OP(write)(const hg_batch *batch, int64_t row, int64_t end, double low, double scale, void *to)
 {
     const int64_t n = batch->n;

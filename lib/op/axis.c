@@ -302,7 +302,8 @@ static void gather(const hg_tensor *t, void *y, const void *const in[], void *sc
     int axis = (int)attr->axis;
     int64_t inner = hg_elements_of_axes(t, axis + 1, t->shape.rank), length = t->shape.dim[axis];
     int64_t places = t->input[0]->shape.dim[axis];
-    const int64_t begin = hg_part_begin(hg_elements(t), part, parts), end = hg_part_begin(hg_elements(t), part + 1, parts);
+    const int64_t begin = hg_part_begin(hg_elements(t), part, parts);
+    const int64_t end = hg_part_begin(hg_elements(t), part + 1, parts);
     const real *x = in[0];
     const int64_t *index = in[1];
     real *out = y;

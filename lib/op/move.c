@@ -346,8 +346,8 @@ const hg_kernels OP(expand) = { .elements = expand };
 
 /* ---- permute ------------------------------------------------------------------------------------------- */
 
-/* What is transposed at a time: rows of the input as far as some lines of the result's rows go, columns for parts to have
-   something to share. */
+/* What is transposed at a time: rows of the input as far as some lines of the result's rows go, columns for parts
+   to have something to share. */
 enum { ROWS = 64, COLUMNS = 256 };
 
 static nest permute_nest(const hg_tensor *t)
@@ -370,16 +370,18 @@ HG_INLINE void transpose_tile(real *y, int64_t y_row, const real *x, int64_t x_r
         store(y + i * y_row, v[i]);
 }
 
-HG_OUTLINE void transpose_some(real *y, int64_t y_row, const real *x, int64_t x_row, int64_t rows, int64_t columns)
+HG_OUTLINE void transpose_some(real *y, int64_t y_row, const real *x, int64_t x_row, int64_t rows,
+                               int64_t columns)
 {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
             y[j * y_row + i] = x[i * x_row + j];
 }
 
-/* x[i x_row + j] to y[j y_row + i]. While some columns go, the lines are asked for that the next ones come from and go to:
-   there are more rows than the processor can see go on. */
-static void transpose_block(real *y, int64_t y_row, const real *x, int64_t x_row, int64_t rows, int64_t columns)
+/* x[i x_row + j] to y[j y_row + i]. While some columns go, the lines are asked for that the next ones come from and
+   go to: there are more rows than the processor can see go on. */
+static void transpose_block(real *y, int64_t y_row, const real *x, int64_t x_row, int64_t rows,
+                            int64_t columns)
 {
     const int64_t whole = rows / LANES * LANES;
     int64_t j = 0;
@@ -419,7 +421,8 @@ static void permute(const hg_tensor *t, void *y, const void *const in[], void *s
         if (rows.from == 1)
             hg_copy(to, from, height);
         else
-            transpose_block(to, columns.to, from, rows.from, height, hg_smaller(COLUMNS, columns.extent - column));
+            transpose_block(to, columns.to, from, rows.from, height,
+                            hg_smaller(COLUMNS, columns.extent - column));
     }
 }
 
