@@ -24,11 +24,31 @@ typedef struct hg_cut {
     int64_t from, to;
 } hg_cut;
 
+/* Own products go through b in slices of so many rows and columns, which stay in the second-level cache, packed in panels;
+   and through a in blocks of so many tiles, of so many rows at most. */
+enum { HG_PRODUCT_DEPTH = 256, HG_PRODUCT_COLUMNS = 1024, HG_PRODUCT_TILES = 8, HG_TILE_MOST = 14 };
+enum { HG_PANEL_MOST = 32 }; /* a panel's columns */
+
+/* Where b fits into the second-level cache, beside a part's rows of the product and what is done with them, each thread packs it
+   once for all of its parts, which are small. */
+enum { HG_SHARED_BYTES = 5 << 18, HG_RESULT_BYTES = 1 << 18 };
+
+static inline int64_t hg_in_panels(int64_t columns) { return hg_pieces(columns, HG_PANEL_MOST) * HG_PANEL_MOST; }
+
+static inline bool hg_matmul_shares(const hg_tensor *t)
+{
+    enum { ENOUGH_ROWS = 64 };
+    const int64_t elements = hg_matmul_inner(t) * hg_in_panels(t->shape.dim[1]);
+    return t->shape.dim[0] >= ENOUGH_ROWS && elements * (int64_t)hg_dtype_size(t->dtype) <= HG_SHARED_BYTES;
+}
+
 /* Parts begin at a multiple of the first, so that the microkernel's tiles stay nearly full, and have at least the second. */
 enum { HG_CUT_UNIT = 8, HG_CUT_LEAST = 16 };
 
-
-static inline bool hg_matmul_cuts_rows(const hg_tensor *t) { return t->shape.dim[0] >= t->shape.dim[1] / 2; }
+static inline bool hg_matmul_cuts_rows(const hg_tensor *t)
+{
+    return hg_matmul_shares(t) || t->shape.dim[0] >= t->shape.dim[1] / 2;
+}
 
 static inline int64_t hg_matmul_cut_at(int64_t length, int part, int parts)
 {
@@ -42,27 +62,11 @@ static inline hg_cut hg_matmul_cut(const hg_tensor *t, int part, int parts)
     return (hg_cut){ rows, hg_matmul_cut_at(length, part, parts), hg_matmul_cut_at(length, part + 1, parts) };
 }
 
-/* Own products go through b in slices of so many rows and columns, which stay in the second-level cache, packed in panels;
-   and through a in blocks of so many tiles, of so many rows at most. */
-enum { HG_PRODUCT_DEPTH = 256, HG_PRODUCT_COLUMNS = 1024, HG_PRODUCT_TILES = 8, HG_TILE_MOST = 14 };
-enum { HG_PANEL_MOST = 32 }; /* a panel's columns */
-
 /* A thread's workspace, in elements after the head, which tells whether b is packed: a block of a, then b:
    all of it where several parts use it, else a slice. */
 typedef struct hg_matmul_room {
     int64_t left, right;
 } hg_matmul_room;
-
-/* Where b fits into the second-level cache, beside a part's rows of the product and what is done with them, these parts are small. */
-enum { HG_SHARED_BYTES = 5 << 18, HG_RESULT_BYTES = 1 << 18 };
-
-static inline int64_t hg_in_panels(int64_t columns) { return hg_pieces(columns, HG_PANEL_MOST) * HG_PANEL_MOST; }
-
-static inline bool hg_matmul_shares(const hg_tensor *t)
-{
-    const int64_t k = hg_matmul_inner(t), columns = hg_in_panels(t->shape.dim[1]);
-    return hg_matmul_cuts_rows(t) && k * columns * (int64_t)hg_dtype_size(t->dtype) <= HG_SHARED_BYTES;
-}
 
 static inline hg_matmul_room hg_matmul_room_of(const hg_tensor *t)
 {
