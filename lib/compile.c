@@ -186,9 +186,20 @@ static const struct arithmetic *arithmetic_of(const hg_tensor *t)
     return NULL;
 }
 
+static bool same_place(const hg_operand *a, const hg_operand *b) { return a->base == b->base && a->offset == b->offset; }
+
+/* Whether an operand moves through memory that no input does. */
+static bool is_far(const hg_instruction *in, const hg_operand *operand)
+{
+    bool far = operand->base != NULL && operand->size > 0;
+    for (int j = 0; j < in->inputs && far; j++)
+        far = !same_place(&in->input[j], operand);
+    return far;
+}
+
 static int add_input(hg_instruction *in, const hg_operand *operand)
 {
-    in->chained->chain.far |= (unsigned)(operand->base != NULL && operand->size > 0) << in->inputs;
+    in->chained->chain.far |= (unsigned)is_far(in, operand) << in->inputs;
     in->input[in->inputs] = *operand;
     return in->inputs++;
 }
@@ -221,8 +232,6 @@ static void start_chain(const hg_plan *plan, hg_instruction *in, const hg_node *
     in->elements = hg_tensor_kernels(&n->t, plan->options.isa)->chain;
     add_link(in, n, value, &other);
 }
-
-static bool same_place(const hg_operand *a, const hg_operand *b) { return a->base == b->base && a->offset == b->offset; }
 
 static bool stores_at(const hg_instruction *in, int input)
 {
@@ -351,6 +360,11 @@ static void chain_all(const hg_plan *plan, hg_step *step)
             continue;
         if (in->input[0].run > 0 || in->input[in->inputs - 1].run > 0)
             start_chain(plan, in, step->node[i]);
+    }
+    for (int i = 0; i < step->nodes; i++) {
+        hg_instruction *in = &step->instruction[i];
+        if (in->elements != NULL && in->chained != NULL)
+            in->chained->chain.far_output = is_far(in, &in->output);
     }
 }
 

@@ -300,6 +300,7 @@ typedef struct piece {
     bool            far[HG_MOST_LINKS + 1];
     real            number[HG_MOST_LINKS];
     real           *store[HG_MOST_LINKS]; /* NULL: nowhere */
+    bool            far_store[HG_MOST_LINKS];
     real           *y;
 } piece;
 
@@ -316,7 +317,7 @@ HG_INLINE void link_all(const int vectors, const enum hg_arithmetic arithmetic, 
                                            : root(r[v]);
 }
 
-/* What comes from memory is asked for a block before. */
+/* What comes from memory is asked for a block before, and what goes there too. */
 HG_INLINE void load_all(const int vectors, const bool tail, some_lanes some, const real *x, bool far, vec v[])
 {
     HG_UNROLL for (int i = 0; i < vectors; i++)
@@ -326,13 +327,16 @@ HG_INLINE void load_all(const int vectors, const bool tail, some_lanes some, con
             __builtin_prefetch(x + i * LANES + HG_BLOCK);
 }
 
-HG_INLINE void store_all(const int vectors, const bool tail, some_lanes some, real *y, const vec v[])
+HG_INLINE void store_all(const int vectors, const bool tail, some_lanes some, real *y, bool far, const vec v[])
 {
     HG_UNROLL for (int i = 0; i < vectors; i++)
         if (tail)
             store_some(y, v[i], some);
         else
             store(y + i * LANES, v[i]);
+    if (far && !tail)
+        HG_UNROLL for (int i = 0; i < vectors; i++)
+            __builtin_prefetch(y + i * LANES + HG_BLOCK, 1);
 }
 
 HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int64_t from, const void *of)
@@ -358,9 +362,9 @@ HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int6
         case HG_SQRT:     link_all(vectors, HG_SQRT, r, c); break;
         }
         if (p->store[l] != NULL)
-            store_all(vectors, tail, some, p->store[l] + from, r);
+            store_all(vectors, tail, some, p->store[l] + from, p->far_store[l], r);
     }
-    store_all(vectors, tail, some, p->y + from, r);
+    store_all(vectors, tail, some, p->y + from, p->chain->far_output, r);
 }
 
 /* The links' operands at element `at`, and for how many elements they hold, of n. */
@@ -376,6 +380,7 @@ static int64_t find_piece(piece *p, int64_t begin, int64_t at, int64_t n, const 
         p->in[l + 1] = whole ? x + at : NULL;
         p->far[l + 1] = chain->far >> link->input & 1;
         p->store[l] = link->store > 0 ? (real *)in[link->store] + at : NULL;
+        p->far_store[l] = chain->far >> link->store & 1;
         if (whole)
             continue;
         if (link->run == 0) {

@@ -2,6 +2,8 @@
 #ifndef HG_OP_MAP_H
 #define HG_OP_MAP_H
 
+#include <stdbool.h>
+
 #include <hourglass/op.h>
 
 /* An elementwise op of one input whose attribute is one double, finite in the graph's dtype. */
@@ -25,7 +27,8 @@ enum { HG_MOST_LINKS = 12 };
 /* The attribute of what kernels' `chain` computes: input 0, and on it one link after the other. */
 typedef struct hg_chain {
     int     links;
-    unsigned far; /* a bit for each input that comes from memory */
+    unsigned far;  /* a bit for each input that is the first at its place in memory */
+    bool far_output; /* to memory that no input is in */
     hg_link link[HG_MOST_LINKS];
 } hg_chain;
 
