@@ -358,7 +358,7 @@ static void chain_all(const hg_plan *plan, hg_step *step)
         if (in->elements == NULL || in->chained == NULL || chain(plan, step, i, 0) ||
             (in->inputs == 2 && chain(plan, step, i, 1)))
             continue;
-        if (in->input[0].run > 0 || in->input[in->inputs - 1].run > 0)
+        if (in->input[0].base != NULL || in->input[in->inputs - 1].base != NULL)
             start_chain(plan, in, step->node[i]);
     }
     for (int i = 0; i < step->nodes; i++) {
