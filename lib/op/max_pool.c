@@ -243,7 +243,7 @@ HG_INLINE void search_samples(const int vectors, const bool tail, int64_t n, int
         if (tail)
             store_some(at->y + to, best[v], some);
         else
-            store(at->y + to, best[v]);
+            store_ahead(at->y + to, best[v]);
         store_switches(at->s + to, (words)where[v] & at->mask, at->shift, tail ? n : LANES);
     }
 }
@@ -440,7 +440,7 @@ HG_INLINE void scatter_samples(const int vectors, const bool tail, int64_t n, in
         if (tail)
             store_some(at->y + from, sum[v], some);
         else
-            store(at->y + from + v * LANES, sum[v]);
+            store_ahead(at->y + from + v * LANES, sum[v]);
 }
 
 /* So many neighbouring places of the first window in one row, where no windows overlap: each is written once, and where
@@ -465,7 +465,7 @@ HG_INLINE void spread_samples(const int vectors, const bool tail, int64_t n, int
             if (tail)
                 store_some(y, there, some);
             else
-                store(y + v * LANES, there);
+                store_ahead(y + v * LANES, there);
         }
 }
 

@@ -53,10 +53,8 @@ HG_INLINE void hg_resample_samples(const int vectors, const bool tail, int64_t n
     HG_UNROLL for (int v = 0; v < vectors; v++)
         if (tail)
             store_some(at->y + from, sum[v], some);
-        else {
-            store(at->y + from + v * LANES, sum[v]);
-            __builtin_prefetch(at->y + from + v * LANES + HG_BLOCK, 1);
-        }
+        else
+            store_ahead(at->y + from + v * LANES, sum[v]);
 }
 
 static inline void hg_resample(const hg_tensor *t, void *y, const real *x, void *scratch, int64_t most_rows,
