@@ -317,26 +317,27 @@ HG_INLINE void link_all(const int vectors, const enum hg_arithmetic arithmetic, 
                                            : root(r[v]);
 }
 
-/* What comes from memory is asked for a block before, and what goes there too. */
 HG_INLINE void load_all(const int vectors, const bool tail, some_lanes some, const real *x, bool far, vec v[])
 {
-    HG_UNROLL for (int i = 0; i < vectors; i++)
-        v[i] = tail ? load_some(x, some) : load(x + i * LANES);
     if (far && !tail)
         HG_UNROLL for (int i = 0; i < vectors; i++)
-            __builtin_prefetch(x + i * LANES + HG_BLOCK);
+            v[i] = load_ahead(x + i * LANES);
+    else
+        HG_UNROLL for (int i = 0; i < vectors; i++)
+            v[i] = tail ? load_some(x, some) : load(x + i * LANES);
 }
 
 HG_INLINE void store_all(const int vectors, const bool tail, some_lanes some, real *y, bool far, const vec v[])
 {
-    HG_UNROLL for (int i = 0; i < vectors; i++)
-        if (tail)
-            store_some(y, v[i], some);
-        else
-            store(y + i * LANES, v[i]);
     if (far && !tail)
         HG_UNROLL for (int i = 0; i < vectors; i++)
-            __builtin_prefetch(y + i * LANES + HG_BLOCK, 1);
+            store_ahead(y + i * LANES, v[i]);
+    else
+        HG_UNROLL for (int i = 0; i < vectors; i++)
+            if (tail)
+                store_some(y, v[i], some);
+            else
+                store(y + i * LANES, v[i]);
 }
 
 HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int64_t from, const void *of)

@@ -223,7 +223,7 @@ HG_INLINE void search_samples(const int vectors, const bool tail, int64_t n, int
     vec  best[HG_TOGETHER];
     ivec where[HG_TOGETHER];
     HG_UNROLL for (int v = 0; v < vectors; v++) {
-        best[v] = tail ? load_some(at->x + from, some) : load(at->x + from + v * LANES);
+        best[v] = tail ? load_some(at->x + from, some) : load_ahead(at->x + from + v * LANES);
         where[v] = (ivec){ 0 } + (integer)at->first_switch;
     }
     for (int64_t row = 0; row < at->rows.last - at->rows.first; row++) {
@@ -232,7 +232,7 @@ HG_INLINE void search_samples(const int vectors, const bool tail, int64_t n, int
         int64_t k = at->first_switch + row * at->switch_row + known;
         for (int64_t left = across - known; left > 0; left--, k++, x += at->column)
             HG_UNROLL for (int v = 0; v < vectors; v++) {
-                const vec  here = tail ? load_some(x, some) : load(x + v * LANES);
+                const vec  here = tail ? load_some(x, some) : load_ahead(x + v * LANES);
                 const ivec better = ~(ivec)(here <= best[v]) & (ivec)(best[v] == best[v]);
                 best[v] = choose(better, here, best[v]);
                 where[v] = (where[v] & ~better) | (better & (integer)k);

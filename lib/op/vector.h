@@ -38,12 +38,17 @@ enum { LANES = HG_LANES };
 
 HG_INLINE vec  load(const real *p) { return *(const vec_anywhere *)p; }
 HG_INLINE void store(real *p, vec v) { *(vec_anywhere *)p = v; }
-/* For what goes to memory in order: the place a block further on is asked for. A block is a page, where the processor's own
-   prefetching ends. */
+/* For what is gone through in order, in memory: the place a block further on is asked for. A block is a page, where the
+   processor's own prefetching ends. */
+HG_INLINE vec load_ahead(const real *p)
+{
+    __builtin_prefetch(p + HG_BLOCK);
+    return load(p);
+}
 HG_INLINE void store_ahead(real *p, vec v)
 {
-    store(p, v);
     __builtin_prefetch(p + HG_BLOCK, 1);
+    store(p, v);
 }
 
 /* The first lanes alone; of load_some, the others are 0. Nothing beyond them is touched. */
