@@ -241,9 +241,9 @@ static void window(const hg_tensor *t, int64_t axis, int64_t shift, int64_t begi
         int64_t at = begin % y_row, edge = at < first ? first : at < last ? last : y_row;
         run = hg_smaller(n, hg_smaller(edge, y_row) - at);
         if (at >= first && at < last)
-            hg_copy(y, x + begin / y_row * x_row + at - first, run);
+            hg_copy_ahead(y, x + begin / y_row * x_row + at - first, run);
         else
-            hg_fill(y, 0, run);
+            hg_fill_ahead(y, 0, run);
     }
 }
 

@@ -335,9 +335,9 @@ static void expand(const hg_tensor *t, int64_t begin, int64_t n, void *y, const 
         const real *from = (const real *)in[0] + p.from + skip * inner.from;
         run = hg_smaller(n, inner.extent - skip);
         if (inner.from == 0)
-            hg_fill(to, *from, run);
+            hg_fill_ahead(to, *from, run);
         else
-            hg_copy(to, from, run);
+            hg_copy_ahead(to, from, run);
         nest_step(&outer, &p);
     }
 }

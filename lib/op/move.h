@@ -42,5 +42,26 @@ static inline void hg_fill(real *y, real value, int64_t n)
         y[i] = value;
 }
 
+/* For what lies a block further on, where memory is gone through in order: a block is a page, where the processor's own
+   prefetching ends. */
+static inline void hg_ask_ahead(const real *p, int64_t n)
+{
+    enum { LINE = 64 / sizeof(real) };
+    for (int64_t i = 0; i < n; i += LINE)
+        __builtin_prefetch(p + i + HG_BLOCK);
+}
+
+static inline void hg_copy_ahead(real *y, const real *x, int64_t n)
+{
+    hg_ask_ahead(y, n);
+    hg_copy(y, x, n);
+}
+
+static inline void hg_fill_ahead(real *y, real value, int64_t n)
+{
+    hg_ask_ahead(y, n);
+    hg_fill(y, value, n);
+}
+
 #endif
 #endif

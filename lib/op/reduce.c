@@ -418,20 +418,13 @@ const hg_kernels OP(sum) = { .elements = sum_elements, .combine = sum_combine };
 
 /* ---- Variances: each leaf about its own mean, then about what they have in common ------------------------ */
 
-/* For what lies a block behind x: the second to go through a block does so without waiting for memory. */
-static inline void ask_ahead(const real *x, int64_t n)
-{
-    enum { LINE = 64 / sizeof(real) };
-    for (int64_t i = 0; i < n; i += LINE)
-        __builtin_prefetch(x + i + HG_BLOCK);
-}
-
+/* The second to go through a block asks for the next one: it does not wait for memory itself. */
 static real squares_about(real mean, const real *x, int64_t n)
 {
     real lane[LANES] = { 0 };
     const int64_t rest = n % LANES;
     for (int64_t i = 0; i + LANES <= n; i += LANES) {
-        ask_ahead(x + i, LANES);
+        hg_ask_ahead(x + i, LANES);
 #pragma omp simd
         for (int64_t j = i; j < i + LANES; j++)
             lane[j - i] += (x[j] - mean) * (x[j] - mean);
@@ -494,7 +487,7 @@ static void spread_columns(const sum_cut *c, real *leaves, const real *x, int64_
             mean[j] = squares[j] = 0;
         for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE) {
             if (columns == c->inner)
-                ask_ahead(x + r * c->inner, ROWS_AT_ONCE * columns);
+                hg_ask_ahead(x + r * c->inner, ROWS_AT_ONCE * columns);
             take_spread(mean, squares, x + r * c->inner, ROWS_AT_ONCE, before + r, c->inner, columns);
         }
         for (; r < rows; r++)
