@@ -330,42 +330,78 @@ static bool takes_rows(const hg_step *step, int at, const hg_node *row)
                           (row_of(step, hg_node_input_root(n, 0)) == 0 || row_of(step, hg_node_input_root(n, 1)) == 0));
 }
 
+/* The readers of an expand read what it repeats. */
+static void read_through(const hg_plan *plan, hg_step *step, int at, int64_t run, int64_t period)
+{
+    hg_node *n = step->node[at];
+    hg_operand repeated = operand(plan, hg_node_input(n, 0), run > 0);
+    repeated.run = run;
+    repeated.period = period;
+    for (int i = 0; i < step->nodes; i++)
+        for (int j = 0; j < step->node[i]->t.inputs; j++)
+            if (hg_node_input_root(step->node[i], j) == n)
+                step->instruction[i].input[j] = repeated;
+    step->instruction[at].elements = NULL;
+    n->chained = true;
+}
+
 static void link_rows(const hg_plan *plan, hg_step *step, int at)
 {
-    hg_node *row = step->node[at];
+    const hg_node *row = step->node[at];
     const int64_t run = row_of(step, row);
     for (int i = 0; i < step->nodes && run > 0; i++)
         if (!takes_rows(step, i, row))
             return;
-    for (int i = 0; i < step->nodes && run > 0; i++)
-        for (int j = 0; j < step->node[i]->t.inputs; j++)
-            if (hg_node_input_root(step->node[i], j) == row) {
-                step->instruction[i].input[j] = operand(plan, hg_node_input(row, 0), true);
-                step->instruction[i].input[j].run = run;
-            }
-    if (run > 0) {
-        step->instruction[at].elements = NULL;
-        row->chained = true;
-    }
+    if (run > 0)
+        read_through(plan, step, at, run, 0);
+}
+
+/* What is repeated as a whole, if no block holds its end: blocks begin at multiples of their size then. */
+static void link_periods(const hg_plan *plan, hg_step *step, int at)
+{
+    const hg_node *n = step->node[at];
+    hg_cuts *cuts = &step->cuts;
+    int64_t period;
+    if (n->t.op != &hg_expand_op || n->stored || n->steady || step->producer != NULL ||
+        n->t.op->repeats(&n->t, &period) != step->elements || period % cuts->block != 0 || cuts->row % period != 0)
+        return;
+    if (step->reductions == 0)
+        cuts->part = cuts->block;
+    if (cuts->part % cuts->block == 0)
+        read_through(plan, step, at, 0, period);
+}
+
+/* Only chains take rows as numbers, and only they ask for memory a block before. */
+static bool gains_as_chain(const hg_plan *plan, const hg_instruction *in)
+{
+    const hg_operand *first = &in->input[0], *last = &in->input[in->inputs - 1];
+    const bool in_memory = first->base != NULL || last->base != NULL || in->output.base != NULL;
+    return first->run > 0 || last->run > 0 || (in_memory && !plan->options.no_fusion);
+}
+
+/* When all that a chain reads is known. */
+static void note_far_output(hg_instruction *in)
+{
+    if (in->elements != NULL && in->chained != NULL)
+        in->chained->chain.far_output = is_far(in, &in->output);
 }
 
 static void chain_all(const hg_plan *plan, hg_step *step)
 {
     for (int i = 0; i < step->nodes; i++)
         link_rows(plan, step, i);
+    for (int i = 0; i < step->nodes; i++)
+        link_periods(plan, step, i);
     for (int i = 0; i < step->nodes; i++) {
         hg_instruction *in = &step->instruction[i];
         if (in->elements == NULL || in->chained == NULL || chain(plan, step, i, 0) ||
             (in->inputs == 2 && chain(plan, step, i, 1)))
             continue;
-        if (in->input[0].base != NULL || in->input[in->inputs - 1].base != NULL)
+        if (gains_as_chain(plan, in))
             start_chain(plan, in, step->node[i]);
     }
-    for (int i = 0; i < step->nodes; i++) {
-        hg_instruction *in = &step->instruction[i];
-        if (in->elements != NULL && in->chained != NULL)
-            in->chained->chain.far_output = is_far(in, &in->output);
-    }
+    for (int i = 0; i < step->nodes; i++)
+        note_far_output(&step->instruction[i]);
 }
 
 static void drop_instructions(const hg_plan *plan, hg_step *step)

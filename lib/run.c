@@ -14,7 +14,9 @@ typedef struct blocks {
 
 static inline char *at(const hg_operand *o, blocks b, int64_t begin)
 {
-    return o->base == NULL ? b.at + o->offset + (size_t)(begin - b.first) * o->size : o->base + (size_t)begin * o->size;
+    if (o->base == NULL)
+        return b.at + o->offset + (size_t)(begin - b.first) * o->size;
+    return o->base + (size_t)(o->period > 0 ? begin % o->period : begin) * o->size;
 }
 
 /* Instructions [from, to) on n elements. */

@@ -58,7 +58,7 @@ static double *standardize(hg_dtype dtype, unsigned axes, hg_plan_options option
 static void sums_are_the_same_in_groups(void **state)
 {
     static const unsigned all_axes[] = { HG_AXIS(2), HG_AXIS(1) | HG_AXIS(2), HG_AXIS(0) | HG_AXIS(1), HG_AXIS(1), HG_ALL_AXES };
-    static const int64_t batches[] = { 1, 25, 27, 128, 700 };
+    static const int64_t batches[] = { 1, 25, 27, 128, 700, 2048 };
     static const hg_plan_options ways[] = {
         { .threads = 1, .no_fusion = true }, { .threads = 2 }, { .threads = 4, .no_reuse = true }, { .threads = 1, .no_folding = true },
     };
@@ -378,22 +378,41 @@ static void derivatives_are_not_stored(void **state)
 
 /* ---- What a reader sees --------------------------------------------------------------------------------- */
 
+/* Of a plan of the outputs, what it prints; to be compared before the next one. */
+static const char *print_plan(hg_graph *g, int outputs, hg_tensor *const output[], int64_t batch)
+{
+    static char text[1 << 16];
+    hg_plan *plan = hg_plan_new(g, outputs, output, &(hg_plan_options){ .batch = batch, .threads = 1 });
+    FILE *file = fmemopen(text, sizeof text, "w");
+    hg_plan_print(plan, file);
+    fclose(file);
+    hg_plan_free(plan);
+    return text;
+}
+
 static void groups_are_printed(void **state)
 {
     static const char *const words[] = { "once a row", "together with its reader", "again", "ops fused" };
-    static char text[1 << 16];
     (void)state;
     hg_graph *g = hg_graph_new(HG_F32);
     hg_tensor *x, *output[2];
     standardized(g, HG_AXIS(1) | HG_AXIS(2), &x, output);
-    hg_plan *plan = hg_plan_new(g, 2, output, &(hg_plan_options){ .batch = 256, .threads = 1 });
-    FILE *file = fmemopen(text, sizeof text, "w");
-    hg_plan_print(plan, file);
-    fclose(file);
+    const char *text = print_plan(g, 2, output, 256);
     for (size_t i = 0; i < COUNT(words); i++)
         if (strstr(text, words[i]) == NULL)
             fail_msg("the plan's table does not show \"%s\":\n%s", words[i], text);
-    hg_plan_free(plan);
+    hg_graph_free(g);
+}
+
+/* What is repeated as a whole is read where it is, if blocks do not hold its end. */
+static void repeated_rows_are_not_copied(void **state)
+{
+    (void)state;
+    hg_graph *g = hg_graph_new(HG_F32);
+    hg_tensor *x = hg_input(g, "x", HG_SHAPE(CHANNELS, HG_BATCH)), *row = hg_input(g, "row", HG_SHAPE(HG_BATCH));
+    hg_tensor *y = hg_exp(hg_sub(x, hg_expand_like(row, x, HG_AXIS(0))));
+    assert_null(strstr(print_plan(g, 1, &y, 2000), "together with its reader"));
+    assert_non_null(strstr(print_plan(g, 1, &y, 2048), "together with its reader"));
     hg_graph_free(g);
 }
 
@@ -408,6 +427,7 @@ int main(void)
         cmocka_unit_test(groups_follow_parts_of_several_ranges),
         cmocka_unit_test(derivatives_are_not_stored),
         cmocka_unit_test(groups_are_printed),
+        cmocka_unit_test(repeated_rows_are_not_copied),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);
 }
