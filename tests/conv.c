@@ -39,6 +39,10 @@ static const sizes large[] = {
     { 20, 40, 3, 1, 1, 1, 1, 15, 37 },  /* 3 x 3 in tiles of 2 x 2, cut at the edges and in samples */
     { 64, 96, 3, 1, 0, 1, 2, 16, 48 },  /* the same in groups, without padding */
     { 40, 30, 3, 1, 3, 1, 1, 9, 20 },   /* the same for the input's gradient alone, beyond its padding */
+    { 33, 50, 3, 1, 1, 1, 1, 15, 37 },  /* the same for weights too: rests of channels, of places, of samples */
+    { 80, 72, 3, 1, 2, 1, 1, 13, 21 },  /* units of some channels of either side, wide padding */
+    { 24, 40, 3, 1, 1, 1, 1, 8, 300 },  /* some samples at a time */
+    { 48, 64, 3, 1, 1, 1, 1, 22, 20 },  /* some tiles of a row at a time */
     { 40, 50, 5, 1, 2, 1, 1, 12, 40 },  /* copied, rows in turns */
     { 18, 50, 5, 2, 3, 2, 1, 25, 150 }, /* copied, dilated and strided, some samples at a time */
     { 20, 24, 3, 2, 3, 3, 1, 25, 40 },  /* copied for the input's gradient, which goes back and forth between rows */
@@ -201,6 +205,23 @@ static void large_shapes(void **state)
             check_result(&p, result, HG_F32, right);
             check_result(&p, result, HG_F64, right);
         }
+        problem_free(&p);
+    }
+}
+
+static void what_is_no_number_reaches_its_weights(void **state)
+{
+    static const sizes s = { 32, 40, 3, 1, 1, 1, 1, 10, 20 };
+    static const double values[] = { NAN, INFINITY, -INFINITY };
+    (void)state;
+    for (int i = 0; i < 2 * (int)COUNT(values); i++) {
+        int64_t count;
+        problem p = problem_of(&s);
+        p.at[i % 2 == 0 ? X : Y][((5 * 10 + 2) * 10 + 3) * 20 + 7] = values[i / 2];
+        double *w = result_of(&p, BY_W, HG_F32, HG_ISA_BEST, 1, &count);
+        for (int64_t k = 0; k < count; k++)
+            assert_true(isfinite(w[k]) == ((i % 2 == 0 ? k / 9 % s.inputs : k / 9 / s.inputs) != 5));
+        free(w);
         problem_free(&p);
     }
 }
@@ -564,7 +585,8 @@ static void null_gives_null(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(large_shapes),       cmocka_unit_test(maxima),
+        cmocka_unit_test(large_shapes),
+        cmocka_unit_test(what_is_no_number_reaches_its_weights),       cmocka_unit_test(maxima),
         cmocka_unit_test(overlapping_windows), cmocka_unit_test(a_long_row_alone),
         cmocka_unit_test(unpooling),
         cmocka_unit_test(running_statistics), cmocka_unit_test(transposed_sizes),

@@ -27,7 +27,8 @@ HG_API hg_tensor *hg_conv2d(hg_tensor *x, hg_tensor *w, const hg_conv_options *o
 /* The adjoint: x such that <y, hg_conv2d(., w)> = <x, .>. y: O x H x W x B, w: O x I/groups x K x L, the result
    I x H' x W' x B. Height: (H - 1) stride - 2 pad + dilation (K - 1) + 1, or up to stride - 1 more, by `size`. */
 HG_API hg_tensor *hg_conv_transpose2d(hg_tensor *y, hg_tensor *w, const hg_conv_options *options);
-/* The derivative by w of <y, hg_conv2d(x, w)>, of the kernel size that the options give. */
+/* The derivative by w of <y, hg_conv2d(x, w)>, of the kernel size that the options give. Likewise, a NaN or an infinity in a
+   channel of x or y may be in all nine taps of its weights. */
 HG_API hg_tensor *hg_conv2d_weight(hg_tensor *x, hg_tensor *y, const hg_conv_options *options);
 /* The same for signals. x: I x L x B, w: O x I/groups x K. */
 HG_API hg_tensor *hg_conv1d(hg_tensor *x, hg_tensor *w, const hg_conv_options *options);

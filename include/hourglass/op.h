@@ -63,7 +63,8 @@ struct hg_op {
     void (*vjp)(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[]);
     /* Where attributes hold shapes: makes them those of inputs with k times as many samples. Absent: they hold none. */
     void (*widen)(void *attr, int64_t k);
-    /* How many parts it may be cut into, given the threads; absent: 1. With `combine`, a function of the shape alone. */
+    /* How many parts it may be cut into, given the threads; absent: 1. With `combine`, what that adds must follow from the shape
+       alone. */
     int (*parts)(const hg_tensor *t, int threads);
     /* What a part writes: the elementwise ops that follow run on it while it is in cache. Absent: they wait for all parts. */
     hg_ranges (*ranges)(const hg_tensor *t, int part, int parts);

@@ -6,7 +6,6 @@
 #include "op.h"
 
 #include "conv_one.h"
-#include "conv_winograd.h"
 
 /* A part packs its weights, which pays from so many places x samples on. What it packs and copies should stay in the
    second-level cache, and so should the result of a part that the planner lets other ops go on with. */
@@ -187,6 +186,7 @@ const hg_op hg_conv_transpose2d_op = { .name = "conv_transpose2d", .min_inputs =
 
 #include "conv_one.h"
 #include "conv_winograd.h"
+#include "conv_winograd_weight.h"
 
 /* A part of an op call. `from` is x or y, whichever is not the result. Steps are in elements, channels per group. */
 typedef struct gather {
@@ -519,4 +519,5 @@ static void gather_run(const hg_tensor *t, void *y, const void *const in[], void
 
 const hg_kernels OP(conv2d) = { .run = gather_run };
 const hg_kernels OP(conv_transpose2d) = { .run = gather_run };
+const hg_kernels OP(conv_winograd_weight) = { .run = winograd_weight, .combine = winograd_weight_combine };
 #endif

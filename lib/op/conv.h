@@ -32,7 +32,7 @@ static inline const hg_tensor *hg_conv_tensor(const hg_tensor *t, hg_conv_role r
     return role == c->result ? t : t->input[hg_conv_input(c, role)];
 }
 
-/* Of conv2d and conv_transpose2d: what they read beside weights. */
+/* Of conv2d and conv_transpose2d: what they read beside weights; of conv2d_weight: x. */
 static inline const hg_tensor *hg_conv_from(const hg_tensor *t)
 {
     return t->input[((const hg_conv *)t->attr)->result == HG_CONV_X]; /* x is the first of x and w, y the second of w and y */
@@ -74,6 +74,39 @@ static inline hg_span hg_conv_span(const hg_conv *c, int axis, int64_t k)
     const int64_t to = room <= 0 ? 0 : (room + stride - 1) / stride, most = hg_conv_out(c, axis);
     const int64_t last = to < most ? to : most;
     return (hg_span){ from < last ? from : last, last };
+}
+
+/* ---- By Winograd's algorithm: conv_winograd.h, conv_winograd_weight.h ------------------------------------ */
+
+enum { HG_WINOGRAD_TILE = 2, HG_WINOGRAD_SEEN = 4, HG_WINOGRAD_PRODUCTS = 16 };
+
+/* Multiplications by tiles of so many places in all, to those of a plain sum: at the edges some are wasted, and padding needs
+   none. 1 if there are no such tiles. */
+static inline double hg_conv_tiles_take(const hg_conv *c, const int64_t places[2])
+{
+    int64_t products = HG_WINOGRAD_PRODUCTS, taps = 1;
+    for (int axis = 0; axis < 2; axis++) {
+        if (c->kernel[axis] != 3 || c->stride[axis] != 1 || c->dilation[axis] != 1)
+            return 1;
+        products *= hg_pieces(places[axis], HG_WINOGRAD_TILE);
+        int64_t of_axis = 0;
+        for (int64_t k = 0; k < 3; k++)
+            of_axis += hg_conv_span(c, axis, k).last - hg_conv_span(c, axis, k).first;
+        taps *= of_axis;
+    }
+    return taps == 0 ? 1 : (double)products / (double)taps;
+}
+
+/* Whether they save enough to pay for the sums, of which there is one for each channel of either side. */
+static inline bool hg_conv_is_winograd(const hg_tensor *t)
+{
+    const hg_conv *c = t->attr;
+    const hg_tensor *from = hg_conv_from(t), *tiled = c->result == HG_CONV_W ? t->input[1] : t;
+    const double a = (double)(from->shape.dim[0] / c->groups), b = (double)(tiled->shape.dim[0] / c->groups);
+    const double take = hg_conv_tiles_take(c, &tiled->shape.dim[1]);
+    if (tiled->shape.dim[3] * (int64_t)hg_dtype_size(t->dtype) < 64)
+        return false;
+    return c->result == HG_CONV_W ? take * (a * b + 16 * (a + b)) < 1.2 * (a * b) : take < 0.75 && a * b >= 8 * (a + b);
 }
 
 /* ---- How conv2d and conv_transpose2d are cut ------------------------------------------------------------- */
@@ -129,5 +162,23 @@ typedef struct hg_conv_weight_cut {
     size_t share, bytes;    /* bytes of the share, and of all scratch: after the shares, the sums of each chunk */
 } hg_conv_weight_cut;
 hg_conv_weight_cut hg_conv_weight_cut_of(const hg_tensor *t);
+
+/* How it is cut by Winograd's algorithm, likewise: pieces, each a unit for a chunk of the stretches, which are some tiles of
+   2 x 2 places of y side by side, for some samples. A part, of which there may be any number, computes some pieces. */
+typedef struct hg_conv_tiling {
+    int     bundles, blocks;  /* of output and of input channels, per group */
+    int64_t outputs, inputs;  /* of a unit at most, and whole lines of the cache */
+    int64_t tiles, samples;   /* of a stretch at most */
+    int64_t rows, across, deep; /* how many stretches: by rows of tiles, by columns, by samples */
+    int     chunks, pieces;
+    int64_t data, cotangent;  /* elements from one of the products' operands to the next, of x and of y */
+    int64_t turned;           /* elements of x with channels side by side */
+    size_t  share, bytes;     /* of a part, and of a chunk's sums */
+} hg_conv_tiling;
+hg_conv_tiling hg_conv_tiling_of(const hg_tensor *t);
+
+#ifdef HG_KERNELS
+extern const hg_kernels OP(conv_winograd_weight); /* for conv2d_weight; conv.c has the tiles that it needs */
+#endif
 
 #endif

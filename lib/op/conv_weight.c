@@ -1,5 +1,5 @@
 /* conv2d_weight: for every weight a dot product over places and samples. Tiles of weights are summed in registers over
-   stretches of x and y that stay in the first-level cache. */
+   stretches of x and y that stay in the first-level cache. Most kernels of 3 x 3 go by Winograd's algorithm instead. */
 #ifndef HG_KERNELS
 #include "op.h"
 
@@ -51,16 +51,60 @@ hg_conv_weight_cut hg_conv_weight_cut_of(const hg_tensor *t)
     return cut;
 }
 
+/* ---- By Winograd's algorithm ------------------------------------------------------------------------------- */
+
+/* What a stretch is transformed to should stay in the second-level cache, and so should a unit's sums beside it. To begin
+   and to end a chunk takes some of the time of a stretch. */
+enum { LINE = 64, MOST_OF_UNIT = 256, STRETCH_BYTES = 3 << 18, ENOUGH_STRETCHES = 4, MOST_SUM_BYTES = 1 << 21 };
+
+static int chunks_of(const hg_conv_tiling *cut, int64_t units)
+{
+    const int64_t stretches = cut->rows * cut->across * cut->deep;
+    const int64_t most = hg_smaller(stretches / ENOUGH_STRETCHES, MOST_SUM_BYTES / (int64_t)cut->bytes);
+    return most > 1 ? (int)hg_smaller(most, hg_pieces(ENOUGH_PARTS, units)) : 1;
+}
+
+hg_conv_tiling hg_conv_tiling_of(const hg_tensor *t)
+{
+    const hg_conv *c = t->attr;
+    const int64_t *of_y = t->input[1]->shape.dim, size = (int64_t)hg_dtype_size(t->dtype), line = LINE / size;
+    const int64_t outputs = t->shape.dim[0] / c->groups, inputs = t->shape.dim[1];
+    const int64_t columns = hg_pieces(of_y[2], HG_WINOGRAD_TILE), samples = hg_pieces(of_y[3], line);
+    hg_conv_tiling cut = { .bundles = hg_pieces(outputs, MOST_OF_UNIT / size), .rows = hg_pieces(of_y[1], HG_WINOGRAD_TILE) };
+    cut.outputs = (int64_t)rounded(hg_pieces(outputs, cut.bundles), line);
+    cut.inputs = hg_largest_piece(hg_pieces(inputs, line), MOST_OF_UNIT / LINE) * line;
+    cut.blocks = hg_pieces(inputs, cut.inputs);
+    const int64_t fit = STRETCH_BYTES / (HG_WINOGRAD_PRODUCTS * (cut.outputs + cut.inputs) * size);
+    cut.samples = hg_largest_piece(samples, fit / line) * line;
+    cut.tiles = hg_largest_piece(columns, fit / cut.samples);
+    cut.across = hg_pieces(columns, cut.tiles);
+    cut.deep = hg_pieces(of_y[3], cut.samples);
+    cut.bytes = (size_t)(9 * t->shape.dim[0] * size) * rounded(inputs, line);
+    const int64_t units = c->groups * cut.bundles * cut.blocks;
+    cut.chunks = chunks_of(&cut, units);
+    cut.pieces = (int)units * cut.chunks;
+    cut.data = cut.tiles * cut.samples * cut.inputs + line;
+    cut.cotangent = cut.tiles * cut.samples * cut.outputs + line;
+    cut.turned = 4 * (2 * cut.tiles + 2) * cut.samples * cut.inputs;
+    cut.share = (size_t)((HG_WINOGRAD_PRODUCTS * (cut.data + cut.cotangent + cut.outputs * cut.inputs) +
+                          HG_CONV_BUNDLE * cut.inputs + cut.turned + 4 * cut.samples * line) * size);
+    return cut;
+}
+
+/* The memory for what is transformed is in no cache at first: so there are few parts. */
 static int weight_parts(const hg_tensor *t, int threads)
 {
-    (void)threads;
-    return hg_conv_weight_cut_of(t).parts;
+    if (!hg_conv_is_winograd(t))
+        return hg_conv_weight_cut_of(t).parts;
+    return (int)hg_smaller(hg_conv_tiling_of(t).pieces, threads == 1 ? 1 : 2 * (int64_t)threads);
 }
 
 static size_t weight_scratch(const hg_tensor *t, int parts)
 {
-    (void)parts;
-    return hg_conv_weight_cut_of(t).bytes;
+    if (!hg_conv_is_winograd(t))
+        return hg_conv_weight_cut_of(t).bytes;
+    const hg_conv_tiling cut = hg_conv_tiling_of(t);
+    return cut.share * (size_t)parts + cut.bytes * (size_t)cut.chunks;
 }
 
 const hg_op hg_conv2d_weight_op = { .name = "conv2d_weight", .min_inputs = 2, .max_inputs = 2,
@@ -263,7 +307,7 @@ static void note_spans(const hg_conv *c, hg_span *span)
             *span++ = hg_conv_span(c, axis, k);
 }
 
-static void conv2d_weight(const hg_tensor *t, void *w, const void *const in[], void *scratch, int part, int parts)
+static void plain_run(const hg_tensor *t, void *w, const void *const in[], void *scratch, int part, int parts)
 {
     const hg_conv *c = t->attr;
     const hg_conv_weight_cut cut = hg_conv_weight_cut_of(t);
@@ -308,7 +352,7 @@ static void conv2d_weight(const hg_tensor *t, void *w, const void *const in[], v
 }
 
 /* Adds the chunks, in order. */
-static void conv2d_weight_combine(const hg_tensor *t, void *y, void *scratch, int parts)
+static void plain_combine(const hg_tensor *t, void *y, void *scratch, int parts)
 {
     const hg_conv_weight_cut cut = hg_conv_weight_cut_of(t);
     const int64_t n = hg_elements(t);
@@ -320,6 +364,16 @@ static void conv2d_weight_combine(const hg_tensor *t, void *y, void *scratch, in
     for (int chunk = 1; chunk < cut.chunks; chunk++)
         for (int64_t i = 0; i < n; i++)
             w[i] += sums[chunk * n + i];
+}
+
+static void conv2d_weight(const hg_tensor *t, void *w, const void *const in[], void *scratch, int part, int parts)
+{
+    (hg_conv_is_winograd(t) ? OP(conv_winograd_weight).run : plain_run)(t, w, in, scratch, part, parts);
+}
+
+static void conv2d_weight_combine(const hg_tensor *t, void *w, void *scratch, int parts)
+{
+    (hg_conv_is_winograd(t) ? OP(conv_winograd_weight).combine : plain_combine)(t, w, scratch, parts);
 }
 
 const hg_kernels OP(conv2d_weight) = { .run = conv2d_weight, .combine = conv2d_weight_combine };

@@ -5,30 +5,6 @@
 #ifndef HG_OP_CONV_WINOGRAD_H
 #define HG_OP_CONV_WINOGRAD_H
 
-#include "conv.h"
-
-enum { HG_WINOGRAD_TILE = 2, HG_WINOGRAD_SEEN = 4, HG_WINOGRAD_PRODUCTS = 16 };
-
-/* Whether it saves enough multiplications to pay for its sums: at the edges some are wasted, and padding needs none. */
-static inline bool hg_conv_is_winograd(const hg_tensor *t)
-{
-    const hg_conv *c = t->attr;
-    const int64_t from = hg_conv_from(t)->shape.dim[0] / c->groups, to = t->shape.dim[0] / c->groups;
-    int64_t products = HG_WINOGRAD_PRODUCTS, taps = 1;
-    for (int axis = 0; axis < 2; axis++) {
-        if (c->kernel[axis] != 3 || c->stride[axis] != 1 || c->dilation[axis] != 1)
-            return false;
-        products *= hg_pieces(t->shape.dim[axis + 1], HG_WINOGRAD_TILE);
-        int64_t of_axis = 0;
-        for (int64_t k = 0; k < 3; k++)
-            of_axis += hg_conv_span(c, axis, k).last - hg_conv_span(c, axis, k).first;
-        taps *= of_axis;
-    }
-    return 4 * products < 3 * taps && from * to >= 8 * (from + to) && t->shape.dim[3] * (int64_t)hg_dtype_size(t->dtype) >= 64;
-}
-
-#ifdef HG_KERNELS
-
 #include "conv_tile.h"
 
 /* Some tiles' worth of a part: channels of a group. Steps are in elements. */
@@ -42,23 +18,23 @@ typedef struct winograd {
     real       *weights, *data, *products;
 } winograd;
 
+/* B' of four, in place. */
+HG_INLINE void transform_line(vec *d0, vec *d1, vec *d2, vec *d3)
+{
+    const vec a = *d0, b = *d1, c = *d2, d = *d3;
+    *d0 = a - c;
+    *d1 = b + c;
+    *d2 = c - b;
+    *d3 = b - d;
+}
+
 /* B' d B, in place. */
 HG_INLINE void transform_data(vec d[4][4])
 {
-    HG_UNROLL for (int j = 0; j < 4; j++) {
-        const vec a = d[0][j], b = d[1][j], c = d[2][j], e = d[3][j];
-        d[0][j] = a - c;
-        d[1][j] = b + c;
-        d[2][j] = c - b;
-        d[3][j] = b - e;
-    }
-    HG_UNROLL for (int i = 0; i < 4; i++) {
-        const vec a = d[i][0], b = d[i][1], c = d[i][2], e = d[i][3];
-        d[i][0] = a - c;
-        d[i][1] = b + c;
-        d[i][2] = c - b;
-        d[i][3] = b - e;
-    }
+    HG_UNROLL for (int j = 0; j < 4; j++)
+        transform_line(&d[0][j], &d[1][j], &d[2][j], &d[3][j]);
+    HG_UNROLL for (int i = 0; i < 4; i++)
+        transform_line(&d[i][0], &d[i][1], &d[i][2], &d[i][3]);
 }
 
 /* Which lanes of n of a 4 x 4 patch there are. */
@@ -231,5 +207,4 @@ static void winograd_rows(const winograd *w, int64_t first, int64_t last)
         }
 }
 
-#endif
 #endif
