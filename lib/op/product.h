@@ -175,7 +175,7 @@ static void pack(const strips *s, real *to)
 
 /* What lies across the order of use is packed, and the rest where it is used often enough, and rows of b where they are so far
    apart that few sets of the first-level cache would hold them all. */
-enum { PACK_LEFT_FROM = 512, PACK_RIGHT_FROM = 48, PACK_RIGHT_APART = 1024 };
+enum { PACK_LEFT_FROM = 1024, PACK_RIGHT_FROM = 48, PACK_RIGHT_APART = 1024 };
 
 static bool packs_left(const product *p)
 {
