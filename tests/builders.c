@@ -417,6 +417,61 @@ static void a_users_op_in_parts_has_no_gradient_unless_it_says_so(void **state)
     hg_graph_free(g);
 }
 
+/* Each element: how many parts the thread had computed before in this run. f64 alone. */
+enum { PARTS = 4 };
+
+static int counted_parts(const hg_tensor *t, int threads)
+{
+    (void)t;
+    (void)threads;
+    return PARTS;
+}
+
+static size_t counted_workspace(const hg_tensor *t)
+{
+    (void)t;
+    return sizeof(int64_t);
+}
+
+static void counted_f64(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
+{
+    int64_t *before = scratch;
+    (void)t;
+    (void)in;
+    (void)parts;
+    ((double *)y)[part] = (double)(*before)++;
+}
+
+static const hg_op counted = { .name = "counted", .min_inputs = 1, .max_inputs = 1, .infer = hg_infer_map,
+                               .parts = counted_parts, .workspace = counted_workspace,
+                               .kernels = { [HG_F64] = { .run = counted_f64 } } };
+
+/* The second op finds the workspace as the first one, and as the next run will. */
+static void a_threads_workspace_begins_with_0_in_each_step_and_run(void **state)
+{
+    double y[PARTS];
+    hg_graph *g = hg_graph_new(HG_F64);
+    hg_tensor *x = hg_input(g, "x", HG_SHAPE(PARTS)), *once = hg_apply(&counted, 1, &x, NULL);
+    hg_tensor *twice = hg_apply(&counted, 1, &once, NULL), *output[] = { once, twice };
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) {
+        hg_plan *plan = hg_plan_new(g, 2, output, &(hg_plan_options){ .threads = threads });
+        assert_non_null(plan);
+        for (int run = 0; run < 6; run++) {
+            assert_int_equal(hg_run(plan), HG_OK);
+            int begun = 0;
+            assert_int_equal(hg_plan_read(plan, output[run % 2], y, PARTS), HG_OK);
+            for (int part = 0; part < PARTS; part++) {
+                begun += y[part] == 0;
+                assert_true(y[part] >= 0 && y[part] < PARTS && (threads > 1 || y[part] == part));
+            }
+            assert_true(begun >= 1 && begun <= threads);
+        }
+        hg_plan_free(plan);
+    }
+    hg_graph_free(g);
+}
+
 static void wrong_vjp(hg_tensor *t, hg_tensor *g, const bool wanted[], hg_tensor *d[])
 {
     (void)t;
@@ -459,6 +514,7 @@ int main(void)
         cmocka_unit_test(integers_move_whole),
         cmocka_unit_test(a_users_elementwise_op_is_like_any_other),
         cmocka_unit_test(a_users_op_in_parts_has_no_gradient_unless_it_says_so),
+        cmocka_unit_test(a_threads_workspace_begins_with_0_in_each_step_and_run),
         cmocka_unit_test(a_users_mistakes_are_named),
     };
     return cmocka_run_group_tests_name("builders", tests, NULL, NULL);

@@ -404,6 +404,18 @@ static void groups_are_printed(void **state)
     hg_graph_free(g);
 }
 
+/* A product's part that only the group behind it reads is never stored; one that somebody else reads is. */
+static void what_the_group_alone_reads_stays_with_its_thread(void **state)
+{
+    (void)state;
+    hg_graph *g = hg_graph_new(HG_F32);
+    hg_tensor *w = hg_parameter(g, "w", HG_SHAPE(32, 8), hg_xavier());
+    hg_tensor *product = hg_matmul(w, hg_input(g, "x", HG_SHAPE(8, HG_BATCH))), *both[] = { hg_relu(product), product };
+    assert_non_null(strstr(print_plan(g, 1, both, 16), "kept by its thread"));
+    assert_null(strstr(print_plan(g, 2, both, 16), "kept by its thread"));
+    hg_graph_free(g);
+}
+
 /* What is repeated as a whole is read where it is, if blocks do not hold its end. */
 static void repeated_rows_are_not_copied(void **state)
 {
@@ -427,6 +439,7 @@ int main(void)
         cmocka_unit_test(groups_follow_parts_of_several_ranges),
         cmocka_unit_test(derivatives_are_not_stored),
         cmocka_unit_test(groups_are_printed),
+        cmocka_unit_test(what_the_group_alone_reads_stays_with_its_thread),
         cmocka_unit_test(repeated_rows_are_not_copied),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);

@@ -66,7 +66,8 @@ struct hg_op {
     /* How many parts it may be cut into, given the threads; absent: 1. With `combine`, what that adds must follow from the shape
        alone. */
     int (*parts)(const hg_tensor *t, int threads);
-    /* What a part writes: the elementwise ops that follow run on it while it is in cache. Absent: they wait for all parts. */
+    /* What a part writes: the elementwise ops that follow run on it while it is in cache. Absent: they wait for all parts. If
+       all parts' ranges are the whole output, a part touches nothing else of it: the others may be elsewhere. */
     hg_ranges (*ranges)(const hg_tensor *t, int part, int parts);
     /* Of HG_INDEXED: the number of elements, counted in rows from the first, within which the output repeats itself every
        *period elements. Then a group computes it once for many blocks. Absent: it does not. */
