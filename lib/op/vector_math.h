@@ -139,17 +139,18 @@ INLINE real join_power(power p)
     return (1 + expm1_near_zero(p.r)) * real_of(half << MANTISSA) * real_of((exponents - half) << MANTISSA);
 }
 
-/* For what is not far above 0. */
-INLINE real real_exp_below(real x)
-{
-    const real low = HG_REAL_BITS == 32 ? -105 : -747;
-    return join_power(split_power(at_least(low, x)));
-}
-
 INLINE real real_exp(real x)
 {
-    const real high = HG_REAL_BITS == 32 ? 89 : 710;
-    return real_exp_below(at_most(high, x));
+    const real low = HG_REAL_BITS == 32 ? -105 : -747, high = HG_REAL_BITS == 32 ? 89 : 710;
+    return join_power(split_power(at_least(low, at_most(high, x))));
+}
+
+/* e^-|x|, but 0 where that is no normal number and less than half of one: 2 to the power of -BIAS has no bits. */
+INLINE real real_decay(real x)
+{
+    const real low = HG_REAL_BITS == 32 ? -88 : -709;
+    power p = split_power(at_least(low, -R(fabs)(x)));
+    return (1 + expm1_near_zero(p.r)) * real_of((p.k + BIAS) << MANTISSA);
 }
 
 /* e^x - 1 for x <= 0. */
@@ -162,7 +163,7 @@ INLINE real real_expm1_negative(real x)
 
 INLINE real real_sigmoid(real x)
 {
-    real e = real_exp_below(-R(fabs)(x));
+    real e = real_decay(x);
     return (x < 0 ? e : 1) / (1 + e);
 }
 
@@ -205,7 +206,7 @@ INLINE real real_log1p_unit(real x)
 /* max(x, 0) + log(1 + e^-|x|) */
 INLINE real real_softplus(real x)
 {
-    return (x > 0 ? x : 0) + real_log1p_unit(real_exp_below(-R(fabs)(x)));
+    return (x > 0 ? x : 0) + real_log1p_unit(real_decay(x));
 }
 
 /* ---- The circle ---------------------------------------------------------------------------------------- */
