@@ -167,15 +167,17 @@ static void assign_in_place(hg_step *step, int at)
 static const struct arithmetic {
     const hg_op       *op;
     enum hg_arithmetic by[2]; /* where the value so far is the first input, or the second */
+    enum hg_taken      taken; /* by another link that reads its result; HG_ITSELF: none can */
 } arithmetic[] = {
-    { &hg_add_op, { HG_ADD, HG_ADD } },
-    { &hg_sub_op, { HG_SUB, HG_SUB_FROM } },
-    { &hg_mul_op, { HG_MUL, HG_MUL } },
-    { &hg_div_op, { HG_DIV, HG_DIV_INTO } },
-    { &hg_scale_op, { HG_MUL, HG_MUL } },
-    { &hg_shift_op, { HG_ADD, HG_ADD } },
-    { &hg_square_op, { HG_SQUARE, HG_SQUARE } },
-    { &hg_sqrt_op, { HG_SQRT, HG_SQRT } },
+    { &hg_add_op, .by = { HG_ADD, HG_ADD } },
+    { &hg_sub_op, .by = { HG_SUB, HG_SUB_FROM } },
+    { &hg_mul_op, .by = { HG_MUL, HG_MUL } },
+    { &hg_div_op, .by = { HG_DIV, HG_DIV_INTO } },
+    { &hg_scale_op, .by = { HG_MUL, HG_MUL } },
+    { &hg_shift_op, .by = { HG_ADD, HG_ADD } },
+    { &hg_square_op, .by = { HG_SQUARE, HG_SQUARE }, .taken = HG_ITS_SQUARE },
+    { &hg_sqrt_op, .by = { HG_SQRT, HG_SQRT } },
+    { &hg_sign_op, .by = { HG_SIGN, HG_SIGN }, .taken = HG_ITS_SIGN },
 };
 
 static const struct arithmetic *arithmetic_of(const hg_tensor *t)
@@ -215,6 +217,7 @@ static void add_link(hg_instruction *in, const hg_node *n, int value, const hg_o
     if (n->t.inputs == 1)
         return;
     link->run = other->run;
+    link->taken = other->taken;
     link->input = add_input(in, other);
 }
 
@@ -290,6 +293,33 @@ static bool has_room(const hg_instruction *in)
     return in->chained->chain.links < HG_MOST_LINKS && in->inputs + 1 + (in->output.base != NULL) <= HG_MOST_GROUP_INPUTS;
 }
 
+/* Whether n is a square or a sign that its only reader, at `at`, can take by itself. */
+static bool can_be_taken(const hg_step *step, const hg_node *n, int at)
+{
+    const int from = place_of(step, n);
+    const hg_instruction *in = from < 0 ? NULL : &step->instruction[from];
+    return in != NULL && in->elements != NULL && in->chained != NULL && in->chained->chain.links <= 1 &&
+           arithmetic_of(&n->t)->taken != HG_ITSELF && in->output.base == NULL && read_once(step, n) &&
+           can_wait(step, from, at);
+}
+
+/* What a node reads beside the value of its chain. */
+static const hg_operand *other_operand(hg_step *step, int at, int value)
+{
+    const hg_node *reader = step->node[at];
+    const int other = reader->t.inputs - 1 - value;
+    hg_operand *operand = &step->instruction[at].input[other];
+    hg_node *n = hg_node_input_root(reader, other);
+    if (reader->t.inputs == 2 && can_be_taken(step, n, at)) {
+        hg_instruction *taken = &step->instruction[place_of(step, n)];
+        *operand = taken->input[0];
+        operand->taken = arithmetic_of(&n->t)->taken;
+        taken->elements = NULL;
+        n->chained = true;
+    }
+    return operand;
+}
+
 /* The instruction at `at` goes on where the one of its input ends. */
 static bool chain(const hg_plan *plan, hg_step *step, int at, int input)
 {
@@ -304,7 +334,7 @@ static bool chain(const hg_plan *plan, hg_step *step, int at, int input)
     hg_chain *links = &first->chained->chain;
     if (first->output.base != NULL)
         links->link[links->links - 1].store = add_input(first, &first->output);
-    add_link(first, step->node[at], input, &second->input[second->inputs - 1 - input]);
+    add_link(first, step->node[at], input, other_operand(step, at, input));
     first->output = second->output;
     *second = *first;
     first->elements = NULL;

@@ -42,6 +42,7 @@ typedef struct hg_operand {
     size_t offset;
     size_t size; /* bytes of an element where it moves with the position; 0: the whole tensor, or a group's block */
     int64_t run; /* of a chain's: each element of the whole tensor stands for so many; else 0 */
+    enum hg_taken taken; /* by a link of a chain */
     int64_t period; /* after how many elements the tensor begins anew; 0: never */
 } hg_operand;
 

@@ -99,11 +99,12 @@ static void sums_need_no_memory(void **state)
 
 /* ---- Chains: arithmetic in one go --------------------------------------------------------------- */
 
-enum { FIRSTS = 6, SECONDS = 4, CHAIN_BATCH = 1061 };
+enum { FIRSTS = 7, SECONDS = 4, CHAIN_BATCH = 1061 };
 
 static hg_tensor *chained(int first, int second, bool swapped, hg_tensor *a, hg_tensor *b, hg_tensor *c)
 {
-    hg_tensor *const firsts[FIRSTS] = { hg_add(a, b), hg_sub(a, b), hg_mul(a, b), hg_scale(a, 0.7), hg_square(a), hg_sqrt(a) };
+    hg_tensor *const firsts[FIRSTS] = { hg_add(a, b), hg_sub(a, b), hg_mul(a, b), hg_scale(a, 0.7), hg_square(a), hg_sqrt(a),
+                                        hg_sign(a) };
     hg_tensor *r = firsts[first], *left = swapped ? c : r, *right = swapped ? r : c;
     hg_tensor *(*const seconds[SECONDS])(hg_tensor *, hg_tensor *) = { hg_add, hg_sub, hg_mul, hg_div };
     return seconds[second](left, right);
@@ -213,6 +214,7 @@ static hg_tensor *some_arithmetic(uint32_t *state, hg_tensor *a, hg_tensor *b)
 {
     hg_tensor *positive = hg_shift(hg_square(b), 0.5);
     hg_tensor *const results[] = { hg_scale(hg_add(a, b), 0.5), hg_scale(hg_sub(a, b), 0.5), hg_mul(a, b), hg_square(a),
+                                   hg_mul(hg_sub(a, b), hg_sign(b)), hg_sub(hg_square(b), hg_scale(a, 0.5)),
                                    hg_scale(hg_sqrt(positive), 0.8), hg_scale(hg_div(a, hg_sqrt(positive)), 0.6) };
     return results[chance(state, COUNT(results))];
 }
@@ -416,6 +418,28 @@ static void what_the_group_alone_reads_stays_with_its_thread(void **state)
     hg_graph_free(g);
 }
 
+static int count_words(const char *text, const char *words)
+{
+    int found = 0;
+    for (; (text = strstr(text, words)) != NULL; text++)
+        found++;
+    return found;
+}
+
+/* One that another chain reads needs no pass of its own. */
+static void squares_and_signs_are_links(void **state)
+{
+    hg_tensor *(*const taken[])(hg_tensor *) = { hg_square, hg_sign };
+    (void)state;
+    for (size_t i = 0; i < COUNT(taken); i++) {
+        hg_graph *g = hg_graph_new(HG_F32);
+        hg_tensor *x = hg_input(g, "x", HG_SHAPE(HG_BATCH)), *z = hg_input(g, "z", HG_SHAPE(HG_BATCH));
+        hg_tensor *y = hg_add(hg_scale(x, 0.9), taken[i](z));
+        assert_int_equal(count_words(print_plan(g, 1, &y, 2000), "together with its reader"), 2);
+        hg_graph_free(g);
+    }
+}
+
 /* What is repeated as a whole is read where it is, if blocks do not hold its end. */
 static void repeated_rows_are_not_copied(void **state)
 {
@@ -440,6 +464,7 @@ int main(void)
         cmocka_unit_test(derivatives_are_not_stored),
         cmocka_unit_test(groups_are_printed),
         cmocka_unit_test(what_the_group_alone_reads_stays_with_its_thread),
+        cmocka_unit_test(squares_and_signs_are_links),
         cmocka_unit_test(repeated_rows_are_not_copied),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);

@@ -293,9 +293,10 @@ hg_tensor *hg_assign(hg_tensor *target, hg_tensor *value)
 
 /* ---- Chains: the value stays in registers --------------------------------------------------------------- */
 
-/* From a piece in which every row's number is the same. */
+/* What a chain reads and writes, and the element to go on from: a piece in which every row's number is the same. */
 typedef struct piece {
     const hg_chain *chain;
+    int64_t         at;
     const real     *in[HG_MOST_LINKS + 1]; /* of each link, after the value's; NULL: its number */
     bool            far[HG_MOST_LINKS + 1];
     real            number[HG_MOST_LINKS];
@@ -314,7 +315,16 @@ HG_INLINE void link_all(const int vectors, const enum hg_arithmetic arithmetic, 
                : arithmetic == HG_DIV      ? r[v] / c[v]
                : arithmetic == HG_DIV_INTO ? c[v] / r[v]
                : arithmetic == HG_SQUARE   ? r[v] * r[v]
-                                           : root(r[v]);
+               : arithmetic == HG_SQRT     ? root(r[v])
+                                           : signs(r[v]);
+}
+
+HG_INLINE void take_all(const int vectors, enum hg_taken taken, vec c[])
+{
+    if (taken == HG_ITS_SQUARE)
+        link_all(vectors, HG_SQUARE, c, c);
+    else if (taken == HG_ITS_SIGN)
+        link_all(vectors, HG_SIGN, c, c);
 }
 
 HG_INLINE void load_all(const int vectors, const bool tail, some_lanes some, const real *x, bool far, vec v[])
@@ -345,6 +355,7 @@ HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int6
     const piece *p = of;
     const some_lanes some = first_lanes(tail ? n : 0);
     vec r[HG_TOGETHER], c[HG_TOGETHER];
+    from += p->at;
     load_all(vectors, tail, some, p->in[0] + from, p->far[0], r);
     for (int l = 0; l < p->chain->links; l++) {
         if (p->in[l + 1] != NULL)
@@ -352,6 +363,7 @@ HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int6
         else
             HG_UNROLL for (int v = 0; v < vectors; v++)
                 c[v] = p->number[l] - (vec){ 0 };
+        take_all(vectors, p->chain->link[l].taken, c);
         switch (p->chain->link[l].arithmetic) {
         case HG_ADD:      link_all(vectors, HG_ADD, r, c); break;
         case HG_SUB:      link_all(vectors, HG_SUB, r, c); break;
@@ -361,6 +373,7 @@ HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int6
         case HG_DIV_INTO: link_all(vectors, HG_DIV_INTO, r, c); break;
         case HG_SQUARE:   link_all(vectors, HG_SQUARE, r, c); break;
         case HG_SQRT:     link_all(vectors, HG_SQRT, r, c); break;
+        case HG_SIGN:     link_all(vectors, HG_SIGN, r, c); break;
         }
         if (p->store[l] != NULL)
             store_all(vectors, tail, some, p->store[l] + from, p->far_store[l], r);
@@ -368,39 +381,41 @@ HG_INLINE void chain_samples(const int vectors, const bool tail, int64_t n, int6
     store_all(vectors, tail, some, p->y + from, p->chain->far_output, r);
 }
 
-/* The links' operands at element `at`, and for how many elements they hold, of n. */
-static int64_t find_piece(piece *p, int64_t begin, int64_t at, int64_t n, const void *const in[])
+static void find_operands(piece *p, const void *const in[])
 {
     const hg_chain *chain = p->chain;
-    p->in[0] = (const real *)in[0] + at;
+    p->in[0] = in[0];
     p->far[0] = chain->far & 1;
     for (int l = 0; l < chain->links; l++) {
         const hg_link *link = &chain->link[l];
-        const real *x = in[link->input];
-        const bool whole = link->input > 0 && link->run == 0;
-        p->in[l + 1] = whole ? x + at : NULL;
+        p->in[l + 1] = link->input > 0 && link->run == 0 ? in[link->input] : NULL;
         p->far[l + 1] = chain->far >> link->input & 1;
-        p->store[l] = link->store > 0 ? (real *)in[link->store] + at : NULL;
+        p->number[l] = (real)link->number;
+        p->store[l] = link->store > 0 ? (real *)in[link->store] : NULL;
         p->far_store[l] = chain->far >> link->store & 1;
-        if (whole)
+    }
+}
+
+/* The rows' numbers at element `at` of the tensor, and for how many elements they hold, of n. */
+static int64_t find_numbers(piece *p, int64_t at, int64_t n, const void *const in[])
+{
+    for (int l = 0; l < p->chain->links; l++) {
+        const hg_link *link = &p->chain->link[l];
+        if (link->run == 0)
             continue;
-        if (link->run == 0) {
-            p->number[l] = (real)link->number;
-            continue;
-        }
-        const int64_t row = (begin + at) / link->run;
-        p->number[l] = x[row];
-        n = hg_smaller(n, (row + 1) * link->run - begin - at);
+        const int64_t row = at / link->run;
+        p->number[l] = ((const real *)in[link->input])[row];
+        n = hg_smaller(n, (row + 1) * link->run - at);
     }
     return n;
 }
 
 static void chain_elements(const hg_tensor *t, int64_t begin, int64_t n, void *to, const void *const in[])
 {
-    piece p = { .chain = t->attr };
-    for (int64_t at = 0, length; at < n; at += length) {
-        length = find_piece(&p, begin, at, n - at, in);
-        p.y = (real *)to + at;
+    piece p = { .chain = t->attr, .y = to };
+    find_operands(&p, in);
+    for (int64_t length; p.at < n; p.at += length) {
+        length = find_numbers(&p, begin + p.at, n - p.at, in);
         each_of_samples(length, chain_samples, &p);
     }
 }
@@ -422,7 +437,7 @@ CHAIN1(sqrt) { return R(sqrt)(x); }
 MAP1(exp) { return real_exp(x); }
 MAP1(log) { return real_log(x); }
 MAP1(abs) { return R(fabs)(x); }
-MAP1(sign) { return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x; }
+CHAIN1(sign) { return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x; }
 
 CHAIN1_NUMBER(scale) { return x * number; }
 CHAIN1_NUMBER(shift) { return x + number; }

@@ -153,6 +153,13 @@ HG_INLINE vec root(vec x)
 /* a where a lane of `where` is -1, b where it is 0. */
 HG_INLINE vec choose(ivec where, vec a, vec b) { return (vec)(((ivec)a & where) | ((ivec)b & ~where)); }
 
+/* Of each lane, NaN's is NaN. */
+HG_INLINE vec signs(vec x)
+{
+    const vec zero = { 0 }, one = 1 - zero;
+    return (vec)(((ivec)one & (x > zero)) | ((ivec)-one & (x < zero)) | ((ivec)x & (x != x)));
+}
+
 /* What a kernel does to some vectors of samples, `from` the first on; `tail`: to one, of which only n lanes are there. */
 typedef void samples_fn(const int vectors, const bool tail, int64_t n, int64_t from, const void *of);
 
