@@ -8,11 +8,11 @@
 
 static size_t rounded(size_t bytes) { return (bytes + HG_ALIGN - 1) / HG_ALIGN * HG_ALIGN; }
 
-/* The phase in which an op's result is whole, from its scratch if its parts are combined. */
+/* The phase in which an op's result is whole, from its scratch if its parts are combined: a producer's that has no group. */
 static int done_in(const hg_plan *plan, const hg_node *n)
 {
     const hg_step *step = &plan->step[n->unit];
-    return step->phase + (step->combined_later && (step->producer == n || hg_node_reduces(n)));
+    return step->phase + (step->combined_later && (step->nodes == 0 || hg_node_reduces(n)));
 }
 
 /* The last phase that reads a node's memory, by root. */

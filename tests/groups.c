@@ -440,6 +440,24 @@ static void squares_and_signs_are_links(void **state)
     }
 }
 
+/* Over images: a part of a convolution ends where a leaf of the sum does, and the group still takes over its place. */
+static void sums_go_along_with_convolutions(void **state)
+{
+    enum { PIXELS = 14 * 14, BATCH = 128 };
+    (void)state;
+    hg_graph *g = hg_graph_new(HG_F32);
+    hg_tensor *x = hg_input(g, "x", HG_SHAPE(MAPS, 14, 14, HG_BATCH)), *output[2];
+    output[0] = shifted_relu(hg_conv2d(x, kernel(g, "w"), &(hg_conv_options){ .pad = 1 }));
+    output[1] = hg_sum(output[0], HG_AXIS(1) | HG_AXIS(2) | HG_AXIS(3));
+    const char *text = print_plan(g, 2, output, BATCH);
+    assert_non_null(strstr(text, "parts"));
+    assert_non_null(strstr(text, "| sum"));
+    hg_plan *plan = hg_plan_new(g, 2, output, &(hg_plan_options){ .batch = BATCH, .threads = 1 });
+    assert_true((double)hg_plan_describe(plan).arena_bytes < 2.8 * MAPS * PIXELS * BATCH * sizeof(float)); /* x, y, workspace */
+    hg_plan_free(plan);
+    hg_graph_free(g);
+}
+
 /* What is repeated as a whole is read where it is, if blocks do not hold its end. */
 static void repeated_rows_are_not_copied(void **state)
 {
@@ -465,6 +483,7 @@ int main(void)
         cmocka_unit_test(groups_are_printed),
         cmocka_unit_test(what_the_group_alone_reads_stays_with_its_thread),
         cmocka_unit_test(squares_and_signs_are_links),
+        cmocka_unit_test(sums_go_along_with_convolutions),
         cmocka_unit_test(repeated_rows_are_not_copied),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);

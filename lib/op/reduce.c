@@ -17,7 +17,8 @@ typedef struct axis_run {
 enum {
     COLUMNS = 256,   /* neighbouring results that are computed together */
     LEAF_ROWS = 64,  /* of a summed axis that are added one after the other; the sums of these leaves are added in pairs */
-    LEAF = HG_BLOCK, /* the same of an axis that is the last: then `inner` is 1 */
+    LEAF = HG_BLOCK, /* of an axis that is the last: then `inner` is 1. Whole leaves, or such as end with a row of an image */
+    LEAVES_OF_A_ROW = 16,
 };
 
 typedef struct sum_cut {
@@ -25,14 +26,27 @@ typedef struct sum_cut {
     int64_t leaf, leaves;         /* of the summed axis; leaves > 1: their sums, outer x leaves x inner, go to scratch */
 } sum_cut;
 
+/* Where a convolution's parts end, a row of an image does. */
+static int64_t choose_leaf(int64_t summed, int64_t row)
+{
+    if (summed <= LEAF || summed % LEAF == 0)
+        return LEAF;
+    for (int64_t k = (row + LEAF - 1) / LEAF; k <= hg_smaller(2 * row / LEAF, LEAVES_OF_A_ROW); k++)
+        if (row % k == 0)
+            return row / k;
+    return LEAF;
+}
+
 static sum_cut cut_sum(const hg_tensor *t)
 {
     const axis_run *run = hg_tensor_attr(t);
     const hg_tensor *x = hg_tensor_input(t, 0);
+    const int rank = hg_tensor_shape(x)->rank;
     sum_cut c = { .outer = hg_elements_of_axes(x, 0, run->from),
                   .summed = hg_elements_of_axes(x, run->from, run->to),
-                  .inner = hg_elements_of_axes(x, run->to, hg_tensor_shape(x)->rank) };
-    c.leaf = c.inner == 1 ? LEAF : LEAF_ROWS;
+                  .inner = hg_elements_of_axes(x, run->to, rank) };
+    c.leaf = c.inner > 1 ? LEAF_ROWS
+             : choose_leaf(c.summed, hg_elements_of_axes(x, run->from > rank - 2 ? run->from : rank - 2, rank));
     c.leaves = (c.summed + c.leaf - 1) / c.leaf;
     return c;
 }
@@ -69,7 +83,7 @@ static hg_cuts sum_cuts(const hg_tensor *t, int64_t most)
 {
     const sum_cut c = cut_sum(t);
     const bool short_rows = c.inner == 1 && c.summed > 0 && c.summed <= most;
-    const int64_t block = short_rows ? most / c.summed * c.summed : most;
+    const int64_t block = short_rows ? most / c.summed * c.summed : c.inner > 1 ? most : c.leaf;
     return (hg_cuts){ .row = short_rows ? c.outer * c.summed : c.summed * c.inner,
                       .part = c.inner > 1 ? LEAF_ROWS * c.inner : block,
                       .block = block };
