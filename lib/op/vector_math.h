@@ -145,7 +145,7 @@ INLINE real real_exp(real x)
     return join_power(split_power(at_least(low, at_most(high, x))));
 }
 
-/* e^-|x|, but 0 where that is no normal number and less than half of one: 2 to the power of -BIAS has no bits. */
+/* e^-|x|, but 0 below the normal numbers (from 0.7 of the smallest on): 2 to the power of -BIAS has no bits. */
 INLINE real real_decay(real x)
 {
     const real low = HG_REAL_BITS == 32 ? -88 : -709;
