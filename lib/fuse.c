@@ -498,6 +498,29 @@ static int earliest_ready(const fusion *f, const order *o)
     return best;
 }
 
+/* A guess at the time of one part, in elements touched: products do some 16 multiply-adds in that time. */
+static double part_cost(const hg_step *step)
+{
+    const hg_node *n = step->producer;
+    double cost = (double)step->elements * (step->nodes + 1);
+    if (n != NULL && n->t.op->flops != NULL)
+        cost += n->t.op->flops(&n->t) / 32;
+    for (int i = 0; n != NULL && i < n->t.inputs; i++)
+        cost += (double)hg_elements(n->t.input[i]);
+    return cost / step->parts;
+}
+
+/* The longest parts first: what is left to do when a thread has nothing more is short then. */
+static void sort_phase(hg_step *step, int steps)
+{
+    for (int i = 1; i < steps; i++)
+        for (int k = i; k > 0 && part_cost(&step[k - 1]) < part_cost(&step[k]); k--) {
+            const hg_step later = step[k - 1];
+            step[k - 1] = step[k];
+            step[k] = later;
+        }
+}
+
 /* A phase holds every unit whose inputs are done: its steps need no barrier between them. */
 static bool fill_phases(fusion *f)
 {
@@ -523,6 +546,7 @@ static bool fill_phases(fusion *f)
         for (int i = 0; i < f->units; i++)
             if (o.phase[i] == phase)
                 release_readers(f, &o, &f->unit[i], -1);
+        sort_phase(plan->step + start, plan->steps - start);
         last_start = start;
         plan->phases = phase + 1;
     }
@@ -530,18 +554,6 @@ static bool fill_phases(fusion *f)
 }
 
 /* ---- Shares of the threads ----------------------------------------------------------------------------- */
-
-/* A guess at the time of one part, in elements touched: products do some 16 multiply-adds in that time. */
-static double part_cost(const hg_step *step)
-{
-    const hg_node *n = step->producer;
-    double cost = (double)step->elements * (step->nodes + 1);
-    if (n != NULL && n->t.op->flops != NULL)
-        cost += n->t.op->flops(&n->t) / 32;
-    for (int i = 0; n != NULL && i < n->t.inputs; i++)
-        cost += (double)hg_elements(n->t.input[i]);
-    return cost / step->parts;
-}
 
 static int least_loaded(const double *load, int threads)
 {
