@@ -61,8 +61,8 @@ static int conv_parts(const hg_tensor *t, int threads)
         return hg_conv_parts_of_one(t, threads);
     const int64_t most = MOST_PARTS / channel_cuts(t), rows = hg_pieces(t->shape.dim[1], rows_of_tile(t));
     int64_t row_cuts = hg_pieces(t->shape.dim[1], enough_rows(t));
-    if (row_cuts * channel_cuts(t) < threads)
-        row_cuts = hg_pieces(threads, channel_cuts(t));
+    if (channel_cuts(t) % threads != 0)
+        row_cuts = hg_pieces(row_cuts, threads) * threads; /* as much for each */
     row_cuts = hg_smaller(hg_smaller(row_cuts, most), rows);
     return (int)(row_cuts < 1 ? 1 : row_cuts) * channel_cuts(t);
 }
