@@ -34,7 +34,10 @@ enum { PRODUCT_HEIGHT = 14, PRODUCT_WIDTH = 2 };
 enum { PRODUCT_HEIGHT = 6, PRODUCT_WIDTH = 2 };
 #define PRODUCT_HEIGHTS(HEIGHT) HEIGHT(1) HEIGHT(2) HEIGHT(3) HEIGHT(4) HEIGHT(5) HEIGHT(6)
 #endif
-enum { PRODUCT_PANEL = PRODUCT_WIDTH * LANES, AHEAD = 16 };
+enum { PRODUCT_PANEL = PRODUCT_WIDTH * LANES };
+/* Rows of b that the next steps of k need may lie in another core's caches, and a row's panel is too short for the processor
+   to foresee the next one's. */
+enum { PRODUCT_AHEAD = 16 };
 _Static_assert((int)PRODUCT_PANEL <= (int)HG_PANEL_MOST && (int)PRODUCT_HEIGHT <= (int)HG_TILE_MOST, "room to pack");
 
 /* `onward`: adds to what c has. `tail`: of the last vector only some lanes are there. */
@@ -52,7 +55,7 @@ HG_INLINE void product_tile(const int height, const int width, const bool tail, 
     for (int64_t k = p->k; k > 0; k--, a += a_column, b += b_row) {
         vec in[PRODUCT_WIDTH];
         HG_UNROLL for (int v = 0; v < width; v++)
-            __builtin_prefetch(b + AHEAD * b_row + v * LANES);
+            __builtin_prefetch(b + PRODUCT_AHEAD * b_row + v * LANES);
         HG_UNROLL for (int v = 0; v < width; v++)
             in[v] = tail && v == width - 1 ? load_some(b + v * LANES, some) : load(b + v * LANES);
         HG_UNROLL for (int o = 0; o < height; o++)
