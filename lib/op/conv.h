@@ -153,15 +153,17 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t);
 
 /* ---- How conv2d_weight is cut ---------------------------------------------------------------------------- */
 
-/* A function of the shape alone: a part computes some units, each some output channels x some input channels of a group,
-   for a chunk of y's rows. If there is more than one chunk, each sums for itself, and the sums are added in order. */
+/* A part computes some units, each some output channels x some input channels of a group, for a chunk of y's rows. There
+   are as many units as parts call for, and as many chunks as the shape alone says. If there is more than one, each sums
+   for itself, and the sums are added in order. */
 typedef struct hg_conv_weight_cut {
     int    bundles, blocks; /* of output and of input channels, per group */
     int    chunks, parts;
-    size_t accumulators;    /* a part's share of the scratch: accumulators, then the spans of the taps along both axes */
-    size_t share, bytes;    /* bytes of the share, and of all scratch: after the shares, the sums of each chunk */
+    size_t accumulators;    /* bytes; the spans of the taps along both axes follow */
+    size_t share;           /* bytes of both: a part's share of the scratch. After the shares, the sums of each chunk */
 } hg_conv_weight_cut;
-hg_conv_weight_cut hg_conv_weight_cut_of(const hg_tensor *t);
+/* For so many parts or more, if there are. */
+hg_conv_weight_cut hg_conv_weight_cut_of(const hg_tensor *t, int parts);
 
 /* How it is cut by Winograd's algorithm, likewise: pieces, each a unit for a chunk of the stretches, which are some tiles of
    2 x 2 places of y side by side, for some samples. A part, of which there may be any number, computes some pieces. */

@@ -6,48 +6,45 @@
 #include "conv.h"
 
 /* A tile reuses what it loads best if it is nearly square; a single input channel calls for a tall one. */
-enum { HIGH = 6, WIDE = 4, TALL = 8, MOST_ACCUMULATORS = 1024, VECTOR_BYTES = 64, VECTORS_AT_ONCE = 16 };
-/* More parts mean more scratch, more chunks more sums over lanes. With few taps x and y are hardly used before they are read
-   again, for the next unit: so units are large. */
-enum { ENOUGH_PARTS = 16, ENOUGH_LARGE_PARTS = 8, FEW_TAPS = 4, MOST_PARTS = 128, ENOUGH_PLACES = 1 << 14 };
+enum { HIGH = 6, WIDE = 4, TALL = 8, VECTOR_BYTES = 64, VECTORS_AT_ONCE = 16 };
+/* Units are as large as the second-level cache allows, as every one reads x or y anew; a single channel of x is soon read.
+   More chunks are more sums over lanes. */
+enum { MOST_ACCUMULATORS = 1 << 13, ENOUGH_PARTS = 16, MOST_PARTS = 128, ENOUGH_PLACES = 1 << 14 };
 
 static size_t rounded(int64_t n, int64_t unit) { return (size_t)((n + unit - 1) / unit * unit); }
 
-static int most_chunks(const hg_tensor *y)
+/* A function of the shape alone: so many that there are enough tiles to share. */
+static int chunks_of_rows(const hg_tensor *t, int64_t tiles)
 {
-    const int64_t chunks = hg_smaller(y->shape.dim[1], hg_elements_of_axes(y, 1, 4) / ENOUGH_PLACES);
-    return chunks > 1 ? (int)hg_smaller(chunks, ENOUGH_PARTS) : 1;
+    const hg_tensor *y = t->input[1];
+    const int64_t most = hg_smaller(y->shape.dim[1], hg_elements_of_axes(y, 1, 4) / ENOUGH_PLACES);
+    return most > 1 ? (int)hg_smaller(most, hg_pieces(ENOUGH_PARTS, tiles)) : 1;
 }
 
-hg_conv_weight_cut hg_conv_weight_cut_of(const hg_tensor *t)
+hg_conv_weight_cut hg_conv_weight_cut_of(const hg_tensor *t, int parts)
 {
     const hg_conv *c = t->attr;
     const int64_t outputs = t->shape.dim[0] / c->groups, inputs = t->shape.dim[1], taps = c->kernel[0] * c->kernel[1];
     hg_conv_weight_cut cut = { .chunks = 1, .parts = 1 };
     if (outputs == 0 || inputs == 0)
         return cut;
-    const bool large = taps <= FEW_TAPS && inputs > 1;
-    const int enough = large ? ENOUGH_LARGE_PARTS : ENOUGH_PARTS;
     const int64_t high = inputs == 1 ? TALL : HIGH;
-    cut.bundles = large ? 1 : hg_pieces(outputs, high);
+    cut.chunks = chunks_of_rows(t, c->groups * hg_pieces(outputs, high) * hg_pieces(inputs, WIDE));
+    cut.bundles = inputs == 1 ? hg_pieces(outputs, high) : 1;
     cut.blocks = 1;
     for (int64_t height = hg_pieces(outputs, cut.bundles), width = inputs; height > high || width > WIDE;) {
-        if (height * width * taps <= MOST_ACCUMULATORS && c->groups * cut.bundles * cut.blocks >= enough)
+        if (height * width * taps <= MOST_ACCUMULATORS &&
+            c->groups * cut.bundles * cut.blocks * cut.chunks >= hg_smaller(parts, MOST_PARTS))
             break;
         if (height > width)
             height = hg_pieces(outputs, ++cut.bundles);
         else
             width = hg_pieces(inputs, ++cut.blocks);
     }
-    const int64_t units = c->groups * cut.bundles * cut.blocks;
-    cut.chunks = (int)hg_smaller(most_chunks(t->input[1]), hg_pieces(enough, units));
-    cut.parts = (int)hg_smaller(units, MOST_PARTS) * cut.chunks;
+    cut.parts = (int)hg_smaller(c->groups * cut.bundles * cut.blocks, MOST_PARTS) * cut.chunks;
     cut.accumulators = rounded(hg_pieces(outputs, cut.bundles) * hg_pieces(inputs, cut.blocks) * taps, VECTORS_AT_ONCE) *
                        VECTOR_BYTES;
     cut.share = cut.accumulators + rounded((c->kernel[0] + c->kernel[1]) * (int64_t)sizeof(hg_span), VECTOR_BYTES);
-    cut.bytes = cut.share * (size_t)cut.parts;
-    if (cut.chunks > 1)
-        cut.bytes += (size_t)cut.chunks * (size_t)hg_elements(t) * hg_dtype_size(t->dtype);
     return cut;
 }
 
@@ -91,18 +88,21 @@ hg_conv_tiling hg_conv_tiling_of(const hg_tensor *t)
     return cut;
 }
 
-/* The memory for what is transformed is in no cache at first: so there are few parts. */
+/* Parts have memory of their own, which is in no cache at first: so there are few. */
 static int weight_parts(const hg_tensor *t, int threads)
 {
-    if (!hg_conv_is_winograd(t))
-        return hg_conv_weight_cut_of(t).parts;
-    return (int)hg_smaller(hg_conv_tiling_of(t).pieces, threads == 1 ? 1 : 2 * (int64_t)threads);
+    const int enough = threads == 1 ? 1 : 2 * threads;
+    return hg_conv_is_winograd(t) ? (int)hg_smaller(hg_conv_tiling_of(t).pieces, enough)
+                                  : hg_conv_weight_cut_of(t, enough).parts;
 }
 
 static size_t weight_scratch(const hg_tensor *t, int parts)
 {
-    if (!hg_conv_is_winograd(t))
-        return hg_conv_weight_cut_of(t).bytes;
+    if (!hg_conv_is_winograd(t)) {
+        const hg_conv_weight_cut cut = hg_conv_weight_cut_of(t, parts);
+        const int sums = cut.chunks > 1 ? cut.chunks : 0;
+        return cut.share * (size_t)parts + (size_t)sums * (size_t)hg_elements(t) * hg_dtype_size(t->dtype);
+    }
     const hg_conv_tiling cut = hg_conv_tiling_of(t);
     return cut.share * (size_t)parts + cut.bytes * (size_t)cut.chunks;
 }
@@ -271,12 +271,22 @@ static void add_stretch(const unit *u, const stretch *s)
         }
 }
 
-/* In stretches of y so long that a tile's share of x and y stays in the first-level cache. */
-static void add_rows(const unit *u)
+/* So many elements of y's channels that a tile's share of them, and of x for a row of the kernel, stays in the first-level
+   cache; whatever the units are, as where lanes begin depends on it. */
+static int64_t enough_of_channel(const hg_tensor *t)
 {
-    const int64_t enough = 4096 / sizeof(real), row = u->y_row > 0 ? u->y_row : 1;
-    const int64_t rows = row >= enough ? 1 : (enough + row / 2) / row;
-    const int cuts = hg_pieces(row, row > enough ? enough : row);
+    enum { FIT = 36864 / sizeof(real) };
+    const hg_conv *c = t->attr;
+    const int64_t inputs = t->shape.dim[1], most = inputs == 1 ? MOST_HEIGHT : highest;
+    const int64_t height = hg_smaller(t->shape.dim[0] / c->groups, most), width = hg_smaller(inputs, widest);
+    const int64_t enough = FIT / (height + width * hg_smaller(c->stride[1], FIT));
+    return enough > 0 ? enough : 1;
+}
+
+static void add_rows(const unit *u, int64_t enough)
+{
+    const int64_t row = u->y_row > 0 ? u->y_row : 1, rows = row >= enough ? 1 : (enough + row / 2) / row;
+    const int cuts = (int)hg_smaller(row > enough ? (row + enough / 2) / enough : 1, u->columns);
     for (int64_t first = u->first_row; first < u->last_row; first += rows)
         for (int cut = 0; cut < cuts; cut++)
             add_stretch(u, &(stretch){ { first, hg_smaller(first + rows, u->last_row) },
@@ -310,7 +320,7 @@ static void note_spans(const hg_conv *c, hg_span *span)
 static void plain_run(const hg_tensor *t, void *w, const void *const in[], void *scratch, int part, int parts)
 {
     const hg_conv *c = t->attr;
-    const hg_conv_weight_cut cut = hg_conv_weight_cut_of(t);
+    const hg_conv_weight_cut cut = hg_conv_weight_cut_of(t, parts);
     const hg_tensor *x = t->input[0], *y = t->input[1];
     const int64_t inputs = t->shape.dim[1], outputs = t->shape.dim[0] / c->groups, taps = c->kernel[0] * c->kernel[1];
     const int64_t units = c->groups * cut.bundles * cut.blocks;
@@ -335,6 +345,7 @@ static void plain_run(const hg_tensor *t, void *w, const void *const in[], void 
     u.x_channel = x->shape.dim[1] * u.x_row;
     u.y_channel = y->shape.dim[1] * u.y_row;
     note_spans(c, spans);
+    const int64_t enough = enough_of_channel(t);
     for (int64_t i = hg_part_begin(units, piece, pieces); i < hg_part_begin(units, piece + 1, pieces); i++) {
         const int across = (int)(i % cut.blocks), down = (int)(i / cut.blocks % cut.bundles);
         const int64_t group = i / cut.blocks / cut.bundles;
@@ -346,7 +357,7 @@ static void plain_run(const hg_tensor *t, void *w, const void *const in[], void 
         u.x = (const real *)in[0] + (group * inputs + input) * u.x_channel;
         u.y = (const real *)in[1] + (group * outputs + output) * u.y_channel;
         memset(u.total, 0, cut.accumulators);
-        add_rows(&u);
+        add_rows(&u, enough);
         write_sums(&u, sums + ((group * outputs + output) * inputs + input) * taps, inputs * taps);
     }
 }
@@ -354,7 +365,7 @@ static void plain_run(const hg_tensor *t, void *w, const void *const in[], void 
 /* Adds the chunks, in order. */
 static void plain_combine(const hg_tensor *t, void *y, void *scratch, int parts)
 {
-    const hg_conv_weight_cut cut = hg_conv_weight_cut_of(t);
+    const hg_conv_weight_cut cut = hg_conv_weight_cut_of(t, parts);
     const int64_t n = hg_elements(t);
     const real *sums = (const real *)((const char *)scratch + cut.share * (size_t)parts);
     real *w = y;
