@@ -126,6 +126,9 @@ typedef struct places {
 
 enum { MOST_HEIGHT = 8, MOST_WIDTH = 4 };
 
+/* Compilers would load what two or three multiply-adds use for each of them, and loads, not multiply-adds, would set the pace. */
+HG_INLINE vec load_once(const real *p) { return *(const volatile vec_anywhere *)p; }
+
 HG_INLINE void add_products(const int height, const int width, const bool tail, some_lanes some, const places *at,
                             const real *x, const real *y, vec sum[MOST_HEIGHT][MOST_WIDTH])
 {
@@ -133,7 +136,8 @@ HG_INLINE void add_products(const int height, const int width, const bool tail, 
     HG_UNROLL for (int i = 0; i < width; i++)
         in[i] = tail ? load_some(x + i * at->x_channel, some) : load(x + i * at->x_channel);
     HG_UNROLL for (int o = 0; o < height; o++) {
-        vec out = tail ? load_some(y + o * at->y_channel, some) : load(y + o * at->y_channel);
+        vec out = tail ? load_some(y + o * at->y_channel, some)
+                  : width > 1 ? load_once(y + o * at->y_channel) : load(y + o * at->y_channel);
         HG_UNROLL for (int i = 0; i < width; i++)
             sum[o][i] += out * in[i];
     }
