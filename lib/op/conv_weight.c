@@ -148,7 +148,7 @@ HG_INLINE void weight_tile(const int height, const int width, const places *at, 
     vec sum[MOST_HEIGHT][MOST_WIDTH];
     HG_UNROLL for (int o = 0; o < height; o++)
         HG_UNROLL for (int i = 0; i < width; i++)
-            sum[o][i] = total[o * width + i];
+            sum[o][i] = total[i * height + o];
     const places here = *at;
     const int64_t rest = here.run % LANES;
     const some_lanes some = first_lanes(rest);
@@ -162,12 +162,13 @@ HG_INLINE void weight_tile(const int height, const int width, const places *at, 
         }
     HG_UNROLL for (int o = 0; o < height; o++)
         HG_UNROLL for (int i = 0; i < width; i++)
-            total[o * width + i] = sum[o][i];
+            total[i * height + o] = sum[o][i];
 }
 
 #if HG_REGISTERS == 32
 #define LARGE(TILE)                                                                                                 \
-    TILE(1, 4) TILE(2, 4) TILE(3, 4) TILE(4, 4) TILE(5, 2) TILE(5, 3) TILE(5, 4) TILE(6, 2) TILE(6, 3) TILE(6, 4)
+    TILE(1, 4) TILE(2, 4) TILE(3, 4) TILE(4, 4) TILE(5, 2) TILE(5, 3) TILE(5, 4) TILE(6, 2) TILE(6, 3) TILE(6, 4) \
+    TILE(7, 2) TILE(7, 3) TILE(8, 2) TILE(8, 3)
 #else
 #define LARGE(TILE)
 #endif
@@ -191,6 +192,7 @@ static tile_fn *const tiles[MOST_HEIGHT + 1][MOST_WIDTH + 1] = {
 #undef TILE
 };
 static const int highest = HG_REGISTERS == 32 ? 6 : 4, widest = HG_REGISTERS == 32 ? 4 : 3;
+static const int most_taps = HG_REGISTERS == 32 ? 3 : 1;
 
 /* ---- Parts ------------------------------------------------------------------------------------------------- */
 
@@ -200,7 +202,7 @@ typedef struct unit {
     const real    *x, *y; /* at their first channels */
     int64_t        x_row, y_row, x_channel, y_channel, samples, columns;
     int64_t        first_row, last_row;
-    int64_t        outputs, inputs;
+    int64_t        outputs, inputs, x_channels; /* of the unit; of x's group */
     int64_t        height, width; /* of what one tile has in registers, but for the last */
     const hg_span *row_spans, *column_spans;
     vec           *total;
@@ -244,23 +246,49 @@ static block block_at(const unit *u, int64_t output, int64_t input)
     return (block){ output, input, (int)hg_smaller(u->height, u->outputs - output), (int)hg_smaller(u->width, u->inputs - input) };
 }
 
+/* From tap k, l on for so many neighbours of a row of the kernel; only of a single channel there are several. */
+static void add_taps(const unit *u, hg_span rows, hg_span columns, const block *b, int64_t k, int64_t l, int taps, vec *total)
+{
+    const hg_conv *c = u->c;
+    const int64_t x_row = rows.first * c->stride[0] - c->pad[0] + k * c->dilation[0];
+    const int64_t x_column = columns.first * c->stride[1] - c->pad[1] + l * c->dilation[1];
+    if (rows.first >= rows.last || columns.first >= columns.last)
+        return;
+    places at = places_of(u, rows, columns);
+    if (taps > 1)
+        at.x_channel = c->dilation[1] * u->samples;
+    tiles[b->height][b->width * taps](&at, u->x + b->input * u->x_channel + x_row * u->x_row + x_column * u->samples,
+                                      u->y + b->output * u->y_channel + rows.first * u->y_row + columns.first * u->samples,
+                                      total);
+}
+
+/* Where all of these taps are on x, together; the rest one by one. */
+static void add_row_of_taps(const unit *u, const stretch *s, const block *b, int64_t k, int64_t l, int taps, vec *total)
+{
+    const hg_span rows = both(u->row_spans[k], s->rows);
+    hg_span common = s->columns;
+    for (int i = 0; i < taps; i++)
+        common = both(common, u->column_spans[l + i]);
+    if (common.first >= common.last)
+        common = (hg_span){ s->columns.last, s->columns.last };
+    add_taps(u, rows, common, b, k, l, taps, total);
+    for (int i = 0; i < taps && taps > 1; i++) {
+        const hg_span seen = both(u->column_spans[l + i], s->columns);
+        add_taps(u, rows, (hg_span){ seen.first, hg_smaller(common.first, seen.last) }, b, k, l + i, 1, total + i * b->height);
+        add_taps(u, rows, (hg_span){ common.last, seen.last }, b, k, l + i, 1, total + i * b->height);
+    }
+}
+
 static void add_block(const unit *u, const stretch *s, const block *b, vec *total)
 {
     const hg_conv *c = u->c;
-    for (int64_t k = 0; k < c->kernel[0]; k++) {
-        const hg_span rows = both(u->row_spans[k], s->rows);
-        const int64_t x_row = rows.first * c->stride[0] - c->pad[0] + k * c->dilation[0];
-        for (int64_t l = 0; l < c->kernel[1]; l++, total += b->height * b->width) {
-            const hg_span columns = both(u->column_spans[l], s->columns);
-            const int64_t x_column = columns.first * c->stride[1] - c->pad[1] + l * c->dilation[1];
-            if (rows.first >= rows.last || columns.first >= columns.last)
-                continue;
-            const places at = places_of(u, rows, columns);
-            tiles[b->height][b->width](&at, u->x + b->input * u->x_channel + x_row * u->x_row + x_column * u->samples,
-                                       u->y + b->output * u->y_channel + rows.first * u->y_row + columns.first * u->samples,
-                                       total);
+    const int64_t together = hg_largest_piece(c->kernel[1], u->x_channels == 1 ? most_taps : 1);
+    for (int64_t k = 0; k < c->kernel[0]; k++)
+        for (int64_t l = 0; l < c->kernel[1]; l += together) {
+            const int taps = (int)hg_smaller(together, c->kernel[1] - l);
+            add_row_of_taps(u, s, b, k, l, taps, total);
+            total += b->height * b->width * taps;
         }
-    }
 }
 
 static void add_stretch(const unit *u, const stretch *s)
@@ -308,8 +336,8 @@ static void write_sums(const unit *u, real *w, int64_t w_output)
         for (int64_t input = 0; input < u->inputs; input += u->width) {
             const block b = block_at(u, output, input);
             for (int64_t k = 0; k < taps; k++)
-                for (int o = 0; o < b.height; o++)
-                    for (int i = 0; i < b.width; i++)
+                for (int i = 0; i < b.width; i++)
+                    for (int o = 0; o < b.height; o++)
                         w[(output + o) * w_output + (input + i) * taps + k] = *sum++;
         }
 }
@@ -339,6 +367,7 @@ static void plain_run(const hg_tensor *t, void *w, const void *const in[], void 
         .x_row = x->shape.dim[2] * x->shape.dim[3],
         .y_row = y->shape.dim[2] * y->shape.dim[3],
         .samples = y->shape.dim[3],
+        .x_channels = inputs,
         .columns = y->shape.dim[2],
         .first_row = hg_part_begin(y->shape.dim[1], chunk, cut.chunks),
         .last_row = hg_part_begin(y->shape.dim[1], chunk + 1, cut.chunks),
