@@ -212,7 +212,7 @@ typedef struct window {
     real       *y;             /* its maxima */
     word       *s;             /* and the words that hold their switches, shifted by so many bits */
     int         shift;
-    word        mask;
+    const packing *packing;
 } window;
 
 /* Of equals the first; the first that is not a number wins. */
@@ -244,7 +244,7 @@ HG_INLINE void search_samples(const int vectors, const bool tail, int64_t n, int
             store_some(at->y + to, best[v], some);
         else
             store_ahead(at->y + to, best[v]);
-        store_switches(at->s + to, (words)where[v] & at->mask, at->shift, tail ? n : LANES);
+        store_switches(at->s + to, (words)where[v] & at->packing->mask, at->shift, tail ? n : LANES);
     }
 }
 
@@ -264,22 +264,22 @@ static void search_one_by_one(const window *at)
             }
         }
         at->y[b] = best;
-        store_switch(&at->s[b], (word)where & at->mask, at->shift);
+        store_switch(&at->s[b], (word)where & at->packing->mask, at->shift);
     }
 }
 
 /* Windows [columns.first, columns.last) of a row of them; `row`: at the row's first window and its first place of x. */
 static void search_windows(const hg_pool *w, const window *row, int64_t first_switch, hg_places columns)
 {
-    const packing p = packing_of(w);
+    const packing *p = row->packing;
     window at = *row;
     for (int64_t column = columns.first; column < columns.last; column++) {
         at.columns = hg_window_at(w, 1, column);
         at.x = row->x + at.columns.first * at.samples;
         at.first_switch = first_switch + switch_of(w, 0, column, -w->pad[0], at.columns.first);
         at.y = row->y + column * at.samples;
-        at.s = row->s + word_of(&p, column, at.samples);
-        at.shift = shift_of(&p, column);
+        at.s = row->s + word_of(p, column, at.samples);
+        at.shift = shift_of(p, column);
         if (at.samples < HG_FEW)
             search_one_by_one(&at);
         else
@@ -292,7 +292,7 @@ static void search_within(const hg_pool *w, const window *row, int64_t first_swi
 {
     enum { PLACES = 256 };
     const int64_t stride = w->stride[1], most = (PLACES - 1) / stride + 1;
-    const packing p = packing_of(w);
+    const packing *p = row->packing;
     real   best[PLACES];
     word   where[PLACES];
     window at = *row;
@@ -307,7 +307,7 @@ static void search_within(const hg_pool *w, const window *row, int64_t first_swi
         each_of_samples((n - 1) * stride + 1, search_samples, &at);
         for (int64_t i = 0; i < n; i++) {
             row->y[q + i] = best[i * stride];
-            store_switch(row->s + word_of(&p, q + i, 1), where[i * stride], shift_of(&p, q + i));
+            store_switch(row->s + word_of(p, q + i, 1), where[i * stride], shift_of(p, q + i));
         }
     }
 }
@@ -330,7 +330,7 @@ static void max_pool2d(const hg_tensor *t, void *y, const void *const in[], void
     const int64_t height = hg_pooled(w, 0), width = hg_pooled(w, 1), rows = dim[0] * height;
     const packing p = packing_of(w);
     window row = { .row = dim[2] * samples, .column = samples, .samples = samples, .switch_row = switch_row(w),
-                   .mask = p.mask };
+                   .packing = &p };
     (void)scratch;
     for (int64_t i = hg_part_begin(rows, part, parts); i < hg_part_begin(rows, part + 1, parts); i++) {
         row.rows = hg_window_at(w, 0, i % height);
