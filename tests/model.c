@@ -80,10 +80,10 @@ static void threads_change_no_bit(void **state)
 static void wrong_samples_are_refused(void **state)
 {
     (void)state;
-    double out[12 * 10], ten[10] = { 0 };
+    double out[12 * 10] = { 0 }, ten[10] = { 0 };
     hg_dataset *data = make_data(10, 0, 1), *vectors = hg_dataset_new(&HG_SHAPE(12), 1, HG_F64, out, NULL),
                *other = hg_dataset_new(&HG_SHAPE(5, 2), 1, HG_F64, ten, NULL), *missing = hg_dataset_open("none.gz", NULL),
-               *turned = hg_dataset_new(&HG_SHAPE(1, 4, 3), 1, HG_F64, (memset(out, 0, sizeof out), out), NULL);
+               *turned = hg_dataset_new(&HG_SHAPE(1, 4, 3), 1, HG_F64, out, NULL);
     const struct {
         const hg_dataset *data;
         int64_t           first, count;
