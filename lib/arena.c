@@ -6,8 +6,6 @@
 
 #include "plan.h"
 
-static size_t rounded(size_t bytes) { return (bytes + HG_ALIGN - 1) / HG_ALIGN * HG_ALIGN; }
-
 /* The phase in which an op's result is whole, from its scratch if its parts are combined: a producer's that has no group. */
 static int done_in(const hg_plan *plan, const hg_node *n)
 {
@@ -39,19 +37,27 @@ static bool last_reads(hg_plan *plan, int **last)
     return true;
 }
 
+size_t hg_step_part_bytes(const hg_step *step)
+{
+    const hg_tensor *t = &step->producer->t;
+    int64_t most = 0;
+    for (int part = 0; part < step->parts; part++) {
+        const hg_ranges r = t->op->ranges(t, part, step->parts);
+        if (r.count != 1)
+            return 0;
+        most = r.length > most ? r.length : most;
+    }
+    return (size_t)most * hg_dtype_size(t->dtype);
+}
+
 /* Whether a producer's parts fit into a thread's own memory, where the group that reads them finds them. */
 static bool can_pass_on(const hg_plan *plan, const hg_step *step)
 {
     enum { MOST_BYTES = 1 << 19 };
-    const hg_tensor *t = &step->producer->t;
-    if (step->nodes == 0 || step->elements != hg_elements(t) || plan->options.no_reuse)
+    if (step->nodes == 0 || step->elements != hg_elements(&step->producer->t) || plan->options.no_reuse)
         return false;
-    for (int part = 0; part < step->parts; part++) {
-        const hg_ranges r = t->op->ranges(t, part, step->parts);
-        if (r.count != 1 || (size_t)r.length * hg_dtype_size(t->dtype) > MOST_BYTES)
-            return false;
-    }
-    return true;
+    const size_t bytes = hg_step_part_bytes(step);
+    return bytes > 0 && bytes <= MOST_BYTES;
 }
 
 /* A member of a group needs memory if another step reads it, or the producer's or an indexed op's way of reading; a producer,
@@ -76,7 +82,7 @@ static int new_buffer(hg_plan *plan, size_t bytes, int first, int last)
         first = 0;
         last = plan->phases;
     }
-    plan->buffer[plan->buffers] = (hg_buffer){ .bytes = rounded(bytes), .first = first, .last = last };
+    plan->buffer[plan->buffers] = (hg_buffer){ .bytes = hg_aligned(bytes), .first = first, .last = last };
     return plan->buffers++;
 }
 

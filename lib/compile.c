@@ -69,17 +69,6 @@ static bool read_later(const hg_step *step, int place, const hg_node *n)
     return false;
 }
 
-static size_t bytes_of_largest_part(const hg_step *step)
-{
-    const hg_tensor *t = &step->producer->t;
-    int64_t most = 0;
-    for (int part = 0; part < step->parts; part++) {
-        const int64_t length = t->op->ranges(t, part, step->parts).length;
-        most = length > most ? length : most;
-    }
-    return ((size_t)most * hg_dtype_size(t->dtype) + HG_ALIGN - 1) / HG_ALIGN * HG_ALIGN;
-}
-
 /* A block for each member without memory of its own; inputs' blocks are free again after their last reader. */
 static bool give_blocks(hg_plan *plan, hg_step *step)
 {
@@ -99,7 +88,7 @@ static bool give_blocks(hg_plan *plan, hg_step *step)
     size_t bytes = (size_t)b.count * HG_BLOCK * sizeof(double);
     step->passed_on = bytes;
     if (step->producer != NULL && !step->producer->stored)
-        bytes += bytes_of_largest_part(step);
+        bytes += hg_aligned(hg_step_part_bytes(step));
     if (bytes > plan->blocks_bytes)
         plan->blocks_bytes = bytes;
     return true;
@@ -108,8 +97,7 @@ static bool give_blocks(hg_plan *plan, hg_step *step)
 static void give_workspace(hg_plan *plan, hg_step *step)
 {
     const hg_tensor *t = step->producer != NULL ? &step->producer->t : NULL;
-    const size_t asked = t == NULL || t->op->workspace == NULL ? 0 : t->op->workspace(t);
-    const size_t bytes = (asked + HG_ALIGN - 1) / HG_ALIGN * HG_ALIGN;
+    const size_t bytes = t == NULL || t->op->workspace == NULL ? 0 : hg_aligned(t->op->workspace(t));
     step->works = bytes > 0;
     if (bytes > plan->workspace_bytes)
         plan->workspace_bytes = bytes;

@@ -13,6 +13,7 @@
 #include "tensor.h"
 
 enum { HG_ALIGN = 64 }; /* bytes */
+static inline size_t hg_aligned(size_t bytes) { return (bytes + HG_ALIGN - 1) / HG_ALIGN * HG_ALIGN; }
 enum { HG_MOST_GROUP_INPUTS = 8 };
 
 typedef struct hg_node {
@@ -176,6 +177,8 @@ static inline int hg_step_thread(const hg_step *step, int part, int threads)
 
 void *hg_node_address(const hg_plan *plan, hg_node *n);
 
+/* Bytes of the largest part that a step's producer writes; 0: they are not one range each. */
+size_t hg_step_part_bytes(const hg_step *step);
 /* Where a part of a group without a producer begins. */
 int64_t hg_step_cut(const hg_step *step, int part);
 
