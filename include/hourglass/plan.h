@@ -8,9 +8,9 @@
 typedef struct hg_plan hg_plan;
 
 /* Instruction sets that kernels are compiled for; a plan takes the best that the processor has unless told. */
-typedef enum hg_isa { HG_ISA_BEST, HG_ISA_BASE, HG_ISA_V3, HG_ISA_V4 } hg_isa;
+typedef enum hg_isa { HG_ISA_BEST, HG_ISA_BASE, HG_ISA_V3, HG_ISA_V4, HG_ISA_AMX } hg_isa;
 HG_API hg_isa      hg_isa_best(void);
-HG_API const char *hg_isa_name(hg_isa isa); /* "baseline", "x86-64-v3", "x86-64-v4" */
+HG_API const char *hg_isa_name(hg_isa isa); /* "baseline", "x86-64-v3", "x86-64-v4", "x86-64-v4-amx" */
 /* As many threads as OpenMP would use: those of the processors, or of OMP_NUM_THREADS. */
 HG_API int         hg_threads_best(void);
 /* Name of the kernels that the BLAS library chose, for example "skx". */

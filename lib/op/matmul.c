@@ -66,14 +66,17 @@ static double matmul_flops(const hg_tensor *t) { return 2.0 * (double)hg_element
 static size_t matmul_workspace(const hg_tensor *t)
 {
     const hg_matmul_room room = hg_matmul_room_of(t);
-    return HG_WORKSPACE_HEAD + (size_t)(room.left + room.right) * hg_dtype_size(t->dtype);
+    const int64_t plain = (room.left + room.right) * (int64_t)hg_dtype_size(t->dtype);
+    const hg_tiling tiling = hg_matmul_tiling(t);
+    const int64_t tiled = hg_has_strips(t->dtype) ? hg_tiled_bytes(&tiling) : 0;
+    return HG_WORKSPACE_HEAD + (size_t)hg_larger(plain, tiled);
 }
 
 const hg_op hg_matmul_op = { .name = "matmul", .min_inputs = 2, .max_inputs = 2,
                              .attr_size = sizeof(hg_matmul_attr), .infer = matmul_infer, .vjp = matmul_vjp,
                              .parts = matmul_parts, .ranges = matmul_ranges, .workspace = matmul_workspace,
                              .flops = matmul_flops,
-                             .prepare = hg_blas_prepare, HG_VARIANTS(matmul) };
+                             .prepare = hg_blas_prepare, HG_VARIANTS_AMX(matmul) };
 
 /* ---- A matrix times its own transpose: one input, and the attributes of the product that it stands for ------- */
 
@@ -104,7 +107,7 @@ static double gram_flops(const hg_tensor *t)
 
 const hg_op hg_gram_op = { .name = "gram", .min_inputs = 1, .max_inputs = 1, .attr_size = sizeof(hg_matmul_attr),
                            .infer = gram_infer, .vjp = gram_vjp, .parts = gram_parts, .workspace = matmul_workspace,
-                           .flops = gram_flops, HG_VARIANTS(gram) };
+                           .flops = gram_flops, HG_VARIANTS_AMX(gram) };
 
 /* ---- The function -------------------------------------------------------------------------------------------- */
 
@@ -133,7 +136,7 @@ hg_tensor *hg_matmul_factor(const hg_tensor *t, int index)
     return oriented(t->input[t->op == &hg_gram_op ? 0 : index], index == 0 ? attr->transpose_a : attr->transpose_b);
 }
 #else
-#include "product.h"
+#include "product_tiles.h"
 
 /* ---- A matrix times a vector ------------------------------------------------------------------------------- */
 
@@ -190,6 +193,17 @@ static bool is_own(const hg_tensor *t)
            hg_elements(t->input[0]) * (int64_t)sizeof(real) <= SMALL_BYTES;
 }
 
+/* Tiles have to be nearly full. The same for all parts. */
+#ifdef HG_HAS_TILES
+static bool is_tiled(const hg_tensor *t)
+{
+    return t->shape.dim[0] > 16 && t->shape.dim[1] > 16 && hg_matmul_inner(t) > 16;
+}
+#else
+static bool is_tiled(const hg_tensor *t) { return (void)t, false; }
+static void tiled_product(const product *p, const hg_tiling *tiling, int64_t *whole) { (void)p, (void)tiling, (void)whole; }
+#endif
+
 /* ---- The ops --------------------------------------------------------------------------------------------- */
 
 static void matmul(const hg_tensor *t, void *y, const void *const in[], void *scratch, int part, int parts)
@@ -212,7 +226,10 @@ static void matmul(const hg_tensor *t, void *y, const void *const in[], void *sc
         p.whole_b = scratch;
     if (p.rows <= 0 || p.columns <= 0)
         return;
-    if (is_own(t))
+    const hg_tiling tiling = hg_matmul_tiling(t);
+    if (is_tiled(t))
+        tiled_product(&p, &tiling, p.whole_b);
+    else if (is_own(t))
         own_product(&p, n == 1);
     else
         HG_BLAS_PRODUCT(p.rows, p.columns, p.k, p.a, p.a_row, p.a_column, p.b, p.b_row, p.b_column, p.c, p.c_row);
@@ -264,7 +281,11 @@ static void gram(const hg_tensor *t, void *y, const void *const in[], void *scra
     p.packed_b = p.packed_a + room.left;
     if (p.rows <= 0)
         return;
-    own_product(&p, m == 1);
+    const hg_tiling tiling = hg_matmul_tiling(t);
+    if (is_tiled(t))
+        tiled_product(&p, &tiling, NULL);
+    else
+        own_product(&p, m == 1);
     mirror(&p);
 }
 

@@ -5,6 +5,7 @@
 #include <hourglass/op.h>
 
 #include "../tensor.h"
+#include "matrix_strips.h"
 #include "move.h"
 
 typedef struct hg_matmul_attr {
@@ -74,6 +75,28 @@ static inline hg_matmul_room hg_matmul_room_of(const hg_tensor *t)
     const int64_t rows = hg_smaller(t->shape.dim[0], HG_PRODUCT_TILES * HG_TILE_MOST);
     const int64_t columns = hg_in_panels(t->shape.dim[1]), most = hg_smaller(columns, HG_PRODUCT_COLUMNS);
     return (hg_matmul_room){ depth * rows, hg_matmul_shares(t) ? k * columns : depth * most };
+}
+
+/* On matrix tiles, of the factor that is kept so many rows or columns are at a time, and so many steps of k. */
+typedef struct hg_tiling {
+    bool    keeps_right;
+    int64_t most, depth;
+    int64_t whole; /* all of k, where all slices of the factor are kept; else 0 */
+} hg_tiling;
+
+static inline hg_tiling hg_matmul_tiling(const hg_tensor *t)
+{
+    enum { KEPT_MOST = 1024, KEPT_BYTES = 3 << 18 };
+    const int64_t *dim = t->shape.dim, k = hg_matmul_inner(t);
+    const bool shares = hg_matmul_shares(t), keeps_right = shares || dim[1] <= dim[0];
+    const int64_t most = hg_larger(1, shares ? dim[1] : hg_smaller(dim[keeps_right], KEPT_MOST));
+    const int64_t blocks = hg_larger(1, KEPT_BYTES / hg_strips_bytes(most, 1));
+    return (hg_tiling){ keeps_right, most, hg_smaller(k, blocks * HG_STRIP_STEPS), shares ? k : 0 };
+}
+
+static inline int64_t hg_tiled_bytes(const hg_tiling *t)
+{
+    return 2 * hg_strip_bytes(t->depth) + hg_strips_bytes(t->most, hg_larger(t->depth, t->whole));
 }
 
 /* c (rows x columns, c_row apart) = a b, on the calling thread alone. */

@@ -16,6 +16,7 @@ static inline int hg_pieces(int64_t n, int64_t most) { return (int)((n + most - 
 static inline int64_t hg_largest_piece(int64_t n, int64_t most) { return hg_pieces(n, hg_pieces(n, most)); }
 
 static inline int64_t hg_smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t hg_larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* Bytes at the start of a workspace: the number that is 0 at first, and room to the end of its cache line. */
 enum { HG_WORKSPACE_HEAD = 64 };

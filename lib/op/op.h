@@ -19,16 +19,25 @@
 
 /* The kernels of each, one object per dtype and instruction set. */
 #ifdef HG_HAVE_X86_64_LEVELS
-#define HG_ISAS 3
-#define HG_OP(name)                                                                      \
+#define HG_ISAS 4
+#define HG_OP(name)                                                                         \
     extern const hg_kernels hg_##name##_f32_base, hg_##name##_f64_base, hg_##name##_f32_v3, \
-                            hg_##name##_f64_v3, hg_##name##_f32_v4, hg_##name##_f64_v4;
-#define HG_VARIANTS(name)                                                                \
-    .variants = (const hg_kernels *const[HG_ISAS][HG_REALS]){                            \
-        { &hg_##name##_f32_base, &hg_##name##_f64_base },                                \
-        { &hg_##name##_f32_v3, &hg_##name##_f64_v3 },                                    \
-        { &hg_##name##_f32_v4, &hg_##name##_f64_v4 },                                    \
+                            hg_##name##_f64_v3, hg_##name##_f32_v4, hg_##name##_f64_v4,     \
+                            hg_##name##_f32_amx;
+#define HG_VARIANTS_OF(name, f32_amx)                                                       \
+    .variants = (const hg_kernels *const[HG_ISAS][HG_REALS]){                               \
+        { &hg_##name##_f32_base, &hg_##name##_f64_base },                                   \
+        { &hg_##name##_f32_v3, &hg_##name##_f64_v3 },                                       \
+        { &hg_##name##_f32_v4, &hg_##name##_f64_v4 },                                       \
+        { &hg_##name##_##f32_amx, &hg_##name##_f64_v4 },                                    \
     }
+#define HG_VARIANTS(name) HG_VARIANTS_OF(name, f32_v4)
+/* Of an op in Makefile.am's list of those with kernels for matrix tiles. */
+#ifdef HG_HAVE_AMX
+#define HG_VARIANTS_AMX(name) HG_VARIANTS_OF(name, f32_amx)
+#else
+#define HG_VARIANTS_AMX(name) HG_VARIANTS(name)
+#endif
 #else
 #define HG_ISAS 1
 #define HG_OP(name) extern const hg_kernels hg_##name##_f32_base, hg_##name##_f64_base;
@@ -36,6 +45,7 @@
     .variants = (const hg_kernels *const[HG_ISAS][HG_REALS]){                            \
         { &hg_##name##_f32_base, &hg_##name##_f64_base },                                \
     }
+#define HG_VARIANTS_AMX(name) HG_VARIANTS(name)
 #endif
 #define HG_OP_VIRTUAL(name)
 #include "ops.def"

@@ -1,0 +1,280 @@
+/* Products of matrices by matrix_tiles.h. One factor is kept, packed, and the other goes past it strip by strip. An element is a
+   chain over blocks of k in order, whatever tile it is in: the same bits for every cut. */
+#ifndef HG_OP_PRODUCT_TILES_H
+#define HG_OP_PRODUCT_TILES_H
+
+#include "product.h"
+
+#include "matrix_tiles.h"
+
+#ifdef HG_HAS_TILES
+
+/* ---- Packing ------------------------------------------------------------------------------------------------- */
+
+/* A factor: n rows of the left one, or columns of the right one, `across` apart, of k steps, `along` apart; either is 1. */
+typedef struct factor {
+    const real *from;
+    int64_t     n, across, k, along;
+    bool        right;
+} factor;
+
+/* Half of a tile's steps: element (r, l) lies r * row + l * lane after `from`; rows x lanes are there. */
+typedef struct half_tile {
+    const real *from;
+    int64_t     row, lane;
+    int         rows, lanes;
+} half_tile;
+
+static int there(int64_t n, int64_t from) { return (int)hg_smaller(n > from ? n - from : 0, TILE); }
+
+static half_tile half_of(const factor *f, int64_t n, int64_t k)
+{
+    const real *from = f->from + n * f->across + k * f->along;
+    if (f->right)
+        return (half_tile){ from, f->along, f->across, there(f->k, k), there(f->n, n) };
+    return (half_tile){ from, f->across, f->along, there(f->n, n), there(f->k, k) };
+}
+
+static bool is_plain(const half_tile *h) { return h->lane == 1 && h->rows == TILE && h->lanes == TILE; }
+
+HG_INLINE void load_half(const half_tile *h, vec v[TILE])
+{
+    const bool along = h->lane == 1;
+    const int count = along ? h->rows : h->lanes;
+    const int64_t apart = along ? h->row : h->lane;
+    const some_lanes some = first_lanes(along ? h->lanes : h->rows);
+    HG_UNROLL for (int i = 0; i < TILE; i++)
+        v[i] = load_some(h->from + (i < count ? i : 0) * apart, i < count ? some : 0);
+    if (!along)
+        transpose(v);
+}
+
+HG_OUTLINE void pack_tile(const half_tile *lower, const half_tile *upper, char *to, vec *unusual)
+{
+    vec seen = *unusual;
+    if (is_plain(lower) && is_plain(upper)) {
+        const real *x = lower->from, *y = upper->from;
+        for (int i = 0; i < TILE; i++, x += lower->row, y += upper->row)
+            split(load(x), load(y), to + i * TILE_ROW, &seen);
+    } else {
+        vec x[TILE], y[TILE];
+        load_half(lower, x);
+        load_half(upper, y);
+        for (int i = 0; i < TILE; i++)
+            split(x[i], y[i], to + i * TILE_ROW, &seen);
+    }
+    *unusual = seen;
+}
+
+/* A strip, from a factor's element n on, that is packed tile by tile. */
+typedef struct packer {
+    const factor *of;
+    int64_t       n, next, tiles; /* tiles: 0 for no strip */
+    char         *to;
+    int           every, wait; /* blocks of others that are multiplied */
+    vec           unusual;
+} packer;
+
+static packer packer_of(const factor *f, int every)
+{
+    return (packer){ .of = f, .every = every, .wait = every };
+}
+
+static void begin_strip(packer *p, int64_t n, char *to)
+{
+    p->n = n;
+    p->next = 0;
+    p->tiles = n < p->of->n ? 2 * (int64_t)hg_pieces(p->of->k, STEPS) : 0;
+    p->to = to;
+}
+
+static void pack_next(packer *p)
+{
+    const int64_t k = p->next / 2 * STEPS, second = p->next % 2, n = p->n + second * TILE;
+    if (n < p->of->n) {
+        const half_tile lower = half_of(p->of, n, k), upper = half_of(p->of, n, k + TILE);
+        pack_tile(&lower, &upper, p->to + p->next / 2 * BLOCK_BYTES + second * TILE_BYTES, &p->unusual);
+    }
+    p->next++;
+}
+
+static void end_strip(packer *p)
+{
+    while (p->next < p->tiles)
+        pack_next(p);
+}
+
+/* While tiles are multiplied, which is no work for vectors. */
+HG_INLINE void pack_meanwhile(void *of)
+{
+    packer *p = of;
+    if (--p->wait > 0)
+        return;
+    p->wait = p->every;
+    if (p->next < p->tiles)
+        pack_next(p);
+}
+
+/* ---- The factor that is kept, and the one that goes past it ------------------------------------------------- */
+
+typedef struct passage {
+    factor  kept, past;
+    char   *packed_kept, *packed_past; /* the latter: two strips */
+    real   *c;
+    int64_t c_row, wanted; /* as in a product */
+    bool    onward;
+} passage;
+
+static bool pack_kept(const passage *p)
+{
+    packer all = packer_of(&p->kept, 0);
+    for (int64_t n = 0; n < p->kept.n; n += STRIP) {
+        begin_strip(&all, n, p->packed_kept + hg_strips_bytes(n, p->kept.k));
+        end_strip(&all);
+    }
+    return is_unusual(all.unusual);
+}
+
+static char *strip_past(const passage *p, int64_t i) { return p->packed_past + i / STRIP % 2 * hg_strip_bytes(p->past.k); }
+
+static void copy_part(const real *from, int64_t from_row, real *to, int64_t to_row, int64_t rows, int64_t columns)
+{
+    for (int64_t i = 0; i < rows; i++, from += from_row, to += to_row)
+        memcpy(to, from, (size_t)columns * sizeof(real));
+}
+
+/* STRIP x STRIP elements of c, of which rows x columns are there. */
+static void tiled_square(tiles_of t, int64_t rows, int64_t columns, packer *next)
+{
+    real whole[STRIP * STRIP], *const c = t.c;
+    const int64_t c_row = t.c_row;
+    const bool apart = rows % TILE != 0 || columns % TILE != 0;
+    for (int64_t i = 0; i < rows; i++) {
+        __builtin_prefetch(c + i * c_row, 1);
+        __builtin_prefetch(c + i * c_row + columns - 1, 1);
+    }
+    t.tall = rows > TILE;
+    t.wide = columns > TILE;
+    if (apart) {
+        t.c = whole;
+        t.c_row = STRIP;
+        if (t.onward)
+            copy_part(c, c_row, whole, STRIP, rows, columns);
+    }
+    multiply_strips(&t, pack_meanwhile, next);
+    if (apart)
+        copy_part(whole, STRIP, c, c_row, rows, columns);
+}
+
+/* The strips from i of what goes past and from j of what is kept. */
+static void square_of(const passage *p, int64_t i, int64_t j, packer *next)
+{
+    const char *past = strip_past(p, i), *kept = p->packed_kept + hg_strips_bytes(j, p->kept.k);
+    const bool right = p->kept.right;
+    const int64_t row = right ? i : j, column = right ? j : i;
+    const int64_t rows = hg_smaller((right ? p->past.n : p->kept.n) - row, STRIP);
+    const int64_t columns = hg_smaller((right ? p->kept.n : p->past.n) - column, STRIP);
+    const tiles_of t = { .onward = p->onward, .a = right ? past : kept, .b = right ? kept : past,
+                         .blocks = hg_pieces(p->kept.k, STEPS), .c = p->c + row * p->c_row + column, .c_row = p->c_row };
+    if (row < p->wanted + column + columns - 1)
+        tiled_square(t, rows, columns, next);
+}
+
+static bool go_past(const passage *p)
+{
+    const int squares = hg_pieces(p->kept.n, STRIP);
+    packer next = packer_of(&p->past, squares < 2 ? 1 : squares / 2);
+    begin_strip(&next, 0, strip_past(p, 0));
+    end_strip(&next);
+    for (int64_t i = 0; i < p->past.n; i += STRIP) {
+        begin_strip(&next, i + STRIP, strip_past(p, i + STRIP));
+        for (int64_t j = 0; j < p->kept.n; j += STRIP)
+            square_of(p, i, j, &next);
+        end_strip(&next);
+    }
+    return is_unusual(next.unusual);
+}
+
+/* ---- What cannot be split ------------------------------------------------------------------------------------ */
+
+/* Whether some of n elements cannot be split. */
+static bool any_unusual(const real *x, int64_t n, int64_t apart)
+{
+    for (int64_t i = 0; i < n; i++, x += apart)
+        if (!(R(fabs)(*x) < 0x1p127f))
+            return true;
+    return false;
+}
+
+/* Rows and columns of what cannot be split are multiplied anew, as ever. */
+static void mend(const product *p)
+{
+    product some = *p;
+    some.whole_b = NULL;
+    for (int64_t i = 0, end; i < p->rows; i = end + 1) {
+        for (end = i; end < p->rows && any_unusual(p->a + end * p->a_row, p->k, p->a_column); end++)
+            ;
+        some.rows = some.wanted = end - i;
+        some.a = p->a + i * p->a_row;
+        some.c = p->c + i * p->c_row;
+        if (end > i)
+            product_of_matrices(&some);
+    }
+    some = *p;
+    some.whole_b = NULL;
+    some.wanted = p->rows;
+    for (int64_t j = 0, end; j < p->columns; j = end + 1) {
+        for (end = j; end < p->columns && any_unusual(p->b + end * p->b_column, p->k, p->b_row); end++)
+            ;
+        some.columns = end - j;
+        some.b = p->b + j * p->b_column;
+        some.c = p->c + j;
+        if (end > j)
+            product_of_matrices(&some);
+    }
+}
+
+/* ---- The whole ------------------------------------------------------------------------------------------------ */
+
+/* Of the factor that is kept: packed and unusual is what some of cannot be split. */
+enum { NOT_PACKED, PACKED, PACKED_UNUSUAL };
+
+static void tiled_product(const product *all, const hg_tiling *tiling, int64_t *whole)
+{
+    const factor left = { all->a, all->rows, all->a_row, all->k, all->a_column, false };
+    const factor right = { all->b, all->columns, all->b_column, all->k, all->b_row, true };
+    char *const room = (char *)all->packed_a;
+    const bool keeps_right = tiling->keeps_right;
+    const passage over = { keeps_right ? right : left, keeps_right ? left : right, room + 2 * hg_strip_bytes(tiling->depth), room,
+                           all->c, all->c_row, all->wanted, false };
+    const bool packed = whole != NULL && *whole != NOT_PACKED;
+    bool unusual_kept = packed && *whole == PACKED_UNUSUAL, unusual_past = false;
+    begin_tiles();
+    for (int64_t n = 0; n < over.kept.n; n += tiling->most)
+        for (int64_t k = 0; k < all->k; k += tiling->depth) {
+            passage p = over;
+            p.kept.n = hg_smaller(over.kept.n - n, tiling->most);
+            p.kept.k = p.past.k = hg_smaller(all->k - k, tiling->depth);
+            p.kept.from += n * p.kept.across + k * p.kept.along;
+            p.past.from += k * p.past.along;
+            p.c += keeps_right ? n : n * p.c_row;
+            p.wanted += keeps_right ? n : -n;
+            p.onward = k > 0;
+            if (whole != NULL)
+                p.packed_kept += hg_strips_bytes(p.kept.n, k);
+            if (!packed)
+                unusual_kept |= pack_kept(&p);
+            unusual_past |= go_past(&p);
+        }
+    end_tiles();
+    if (whole != NULL)
+        *whole = unusual_kept ? PACKED_UNUSUAL : PACKED;
+    if (!unusual_kept && !unusual_past)
+        return;
+    mend(all);
+    if (whole != NULL)
+        *whole = NOT_PACKED;
+}
+
+#endif
+#endif
