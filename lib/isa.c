@@ -37,8 +37,8 @@ static bool has_tiles(void)
 {
     enum { LEAF = 7, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, TILES = 18 };
     unsigned a, b, c, d;
-    return __get_cpuid_count(LEAF, 0, &a, &b, &c, &d) && (d & AMX_BF16) && (d & AMX_TILE) &&
-           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILES) == 0;
+    __cpuid_count(LEAF, 0, a, b, c, d); /* that leaf is older than vectors of 512 bits */
+    return (d & AMX_BF16) && (d & AMX_TILE) && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILES) == 0;
 }
 #else
 static bool has_tiles(void) { return false; }

@@ -6,6 +6,7 @@
 #include "op.h"
 
 #include "conv_one.h"
+#include "matrix_strips.h"
 
 /* A part packs its weights, which pays from so many places x samples on. What it packs and copies should stay in the
    second-level cache, and so should the result of a part that the planner lets other ops go on with. */
@@ -129,7 +130,23 @@ static void share_for_winograd(const hg_tensor *t, hg_conv_share *share)
     share->products = (size_t)(share->blocks * block * HG_CONV_BUNDLE);
 }
 
-hg_conv_share hg_conv_share_of(const hg_tensor *t)
+static size_t larger_share(size_t a, int64_t bytes)
+{
+    return (size_t)hg_larger((int64_t)a, bytes / (int64_t)sizeof(float));
+}
+
+/* Of conv_winograd_tiles.h. */
+static void share_for_strips(const hg_tensor *t, int64_t channels, hg_conv_share *share)
+{
+    const int64_t from = hg_conv_from(t)->shape.dim[0] / ((const hg_conv *)t->attr)->groups;
+    const int64_t strip = HG_WINOGRAD_PRODUCTS * hg_strip_bytes(from), together = hg_conv_strips_together(t->shape.dim[3], from);
+    share->weights = larger_share(share->weights, hg_pieces(channels, HG_STRIP) * strip);
+    share->copy = larger_share(share->copy, 2 * (together * strip + HG_WINOGRAD_PRODUCTS * HG_STRIPS_APART));
+    share->products = larger_share(share->products,
+                                   together * HG_WINOGRAD_PRODUCTS * HG_STRIP * HG_STRIP * (int64_t)sizeof(float));
+}
+
+hg_conv_share hg_conv_share_of(const hg_tensor *t, bool strips)
 {
     const hg_conv *c = t->attr;
     const int64_t bundles = (int64_t)hg_conv_bundles_of_group(t) * c->groups;
@@ -145,7 +162,9 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t)
         share.blocks = hg_pieces(t->shape.dim[3], share.samples);
         if (hg_conv_is_winograd(t))
             share_for_winograd(t, &share);
-        else if (is_copied(t))
+        if (hg_conv_is_winograd(t) && strips)
+            share_for_strips(t, channels, &share);
+        if (!hg_conv_is_winograd(t) && is_copied(t))
             share_for_copy(t, &share);
     }
     share.bytes = HG_WORKSPACE_HEAD + (share.taps * sizeof(hg_taps) + LINE - 1) / LINE * LINE;
@@ -155,7 +174,7 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t)
 
 static size_t conv_workspace(const hg_tensor *t)
 {
-    return hg_conv_is_of_one(t) ? hg_conv_band_bytes(t) : hg_conv_share_of(t).bytes;
+    return hg_conv_is_of_one(t) ? hg_conv_band_bytes(t) : hg_conv_share_of(t, hg_has_strips(t->dtype)).bytes;
 }
 
 /* Some rows of some channels. */
@@ -172,13 +191,13 @@ static hg_ranges conv_ranges(const hg_tensor *t, int part, int parts)
 
 const hg_op hg_conv2d_op = { .name = "conv2d", .min_inputs = 2, .max_inputs = 3, .attr_size = sizeof(hg_conv),
                              .infer = hg_conv_infer, .vjp = hg_conv_vjp, .parts = conv_parts, .ranges = conv_ranges,
-                             .workspace = conv_workspace, .flops = hg_conv_flops, HG_VARIANTS(conv2d) };
+                             .workspace = conv_workspace, .flops = hg_conv_flops, HG_VARIANTS_AMX(conv2d) };
 
 const hg_op hg_conv_transpose2d_op = { .name = "conv_transpose2d", .min_inputs = 2, .max_inputs = 3,
                                        .attr_size = sizeof(hg_conv), .infer = hg_conv_infer, .vjp = hg_conv_vjp,
                                        .parts = conv_parts, .ranges = conv_ranges,
                                        .workspace = conv_workspace,
-                                       .flops = hg_conv_flops, HG_VARIANTS(conv_transpose2d) };
+                                       .flops = hg_conv_flops, HG_VARIANTS_AMX(conv_transpose2d) };
 #else
 #include "conv_tile.h"
 
@@ -186,6 +205,7 @@ const hg_op hg_conv_transpose2d_op = { .name = "conv_transpose2d", .min_inputs =
 
 #include "conv_one.h"
 #include "conv_winograd.h"
+#include "conv_winograd_tiles.h"
 #include "conv_winograd_weight.h"
 
 /* A part of an op call. `from` is x or y, whichever is not the result. Steps are in elements, channels per group. */
@@ -425,6 +445,25 @@ static void gather_channels(const gather *g, int64_t group, hg_span channels, bo
         }
 }
 
+typedef struct winograd_way {
+    void (*pack)(const winograd *w, const real *of, int64_t w_from, int64_t w_to, bool turned);
+    void (*run)(const winograd *w, int64_t first, int64_t last);
+} winograd_way;
+
+#if HG_HAS_TILES
+static const winograd_way winograd_ways[] = { { pack_winograd, winograd_rows }, { split_weights, tiled_rows } };
+
+/* Tiles have to be nearly full. */
+static bool goes_by_tiles(const hg_tensor *t)
+{
+    const int64_t groups = ((const hg_conv *)t->attr)->groups;
+    return t->shape.dim[0] / groups > TILE && hg_conv_from(t)->shape.dim[0] / groups > TILE;
+}
+#else
+static const winograd_way winograd_ways[] = { { pack_winograd, winograd_rows } };
+static bool goes_by_tiles(const hg_tensor *t) { return (void)t, false; }
+#endif
+
 static void winograd_channels(const gather *g, const hg_tensor *t, int64_t group, hg_span channels, bool packed)
 {
     const hg_conv *c = g->c;
@@ -447,9 +486,10 @@ static void winograd_channels(const gather *g, const hg_tensor *t, int64_t group
         .data = g->copy,
         .products = g->products,
     };
+    const winograd_way *way = &winograd_ways[goes_by_tiles(t)];
     if (!packed)
-        pack_winograd(&w, g->w + group * g->w_group + channels.first * g->w_to, g->w_from, g->w_to, !to_y);
-    winograd_rows(&w, g->box.first_row, g->box.last_row);
+        way->pack(&w, g->w + group * g->w_group + channels.first * g->w_to, g->w_from, g->w_to, !to_y);
+    way->run(&w, g->box.first_row, g->box.last_row);
 }
 
 static gather gather_of(const hg_tensor *t, void *y, const void *const in[], void *workspace, int part, int parts)
@@ -462,7 +502,7 @@ static gather gather_of(const hg_tensor *t, void *y, const void *const in[], voi
     const int64_t x_channels = to_y ? from_channels : to_channels;
     gather g = {
         .c = c,
-        .share = hg_conv_share_of(t),
+        .share = hg_conv_share_of(t, HG_HAS_TILES),
         .from = in[to_y ? 0 : 1],
         .w = in[to_y ? 1 : 0],
         .bias = t->inputs > HG_CONV_BIAS ? in[HG_CONV_BIAS] : NULL,

@@ -7,6 +7,7 @@
 #include <hourglass/op.h>
 
 #include "../tensor.h"
+#include "matrix_strips.h"
 #include "move.h"
 
 /* x: channels x H x W x B, w: channels of y x (channels of x / groups) x KH x KW, y: channels x OH x OW x B. */
@@ -149,7 +150,15 @@ typedef struct hg_conv_share {
     int     column_cuts;
     size_t  bytes;
 } hg_conv_share;
-hg_conv_share hg_conv_share_of(const hg_tensor *t);
+/* Strips of samples that are transformed together. */
+enum { HG_STRIPS_APART = 192 };
+static inline int64_t hg_conv_strips_together(int64_t samples, int64_t from_channels)
+{
+    enum { BYTES = 1 << 19 };
+    const int64_t fit = BYTES / (HG_WINOGRAD_PRODUCTS * hg_strip_bytes(from_channels));
+    return hg_largest_piece(hg_pieces(samples, HG_STRIP), fit < 1 ? 1 : fit);
+}
+hg_conv_share hg_conv_share_of(const hg_tensor *t, bool strips); /* strips: matrix_tiles.h's; room for either kind of kernels */
 
 /* ---- How conv2d_weight is cut ---------------------------------------------------------------------------- */
 

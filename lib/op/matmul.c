@@ -194,7 +194,7 @@ static bool is_own(const hg_tensor *t)
 }
 
 /* Tiles have to be nearly full. The same for all parts. */
-#ifdef HG_HAS_TILES
+#if HG_HAS_TILES
 static bool is_tiled(const hg_tensor *t)
 {
     return t->shape.dim[0] > 16 && t->shape.dim[1] > 16 && hg_matmul_inner(t) > 16;

@@ -14,6 +14,11 @@
 
 #if defined(__AMX_BF16__) && HG_REAL_BITS == 32
 #define HG_HAS_TILES 1
+#else
+#define HG_HAS_TILES 0
+#endif
+
+#if HG_HAS_TILES
 
 #include <stdatomic.h>
 
@@ -45,7 +50,7 @@ HG_INLINE void split(vec x, vec y, char *to, vec *unusual)
     *unusual += x * y;
 }
 
-static bool is_unusual(vec unusual)
+HG_INLINE bool is_unusual(vec unusual)
 {
     const vec zero = unusual - unusual;
     return _mm512_cmp_ps_mask((__m512)zero, (__m512)zero, _CMP_UNORD_Q) != 0;
