@@ -84,14 +84,17 @@ typedef struct hg_tiling {
     int64_t whole; /* all of k, where all slices of the factor are kept; else 0 */
 } hg_tiling;
 
+/* So many blocks are summed by themselves at most. */
+enum { HG_CHAIN_BLOCKS = 8 };
+
 static inline hg_tiling hg_matmul_tiling(const hg_tensor *t)
 {
-    enum { KEPT_MOST = 1024, KEPT_BYTES = 3 << 18 };
+    enum { KEPT_MOST = 512, KEPT_BYTES = 3 << 18 };
     const int64_t *dim = t->shape.dim, k = hg_matmul_inner(t);
     const bool shares = hg_matmul_shares(t), keeps_right = shares || dim[1] <= dim[0];
     const int64_t most = hg_larger(1, shares ? dim[1] : hg_smaller(dim[keeps_right], KEPT_MOST));
-    const int64_t blocks = hg_larger(1, KEPT_BYTES / hg_strips_bytes(most, 1));
-    return (hg_tiling){ keeps_right, most, hg_smaller(k, blocks * HG_STRIP_STEPS), shares ? k : 0 };
+    const int64_t chains = hg_larger(1, KEPT_BYTES / (hg_strips_bytes(most, 1) * HG_CHAIN_BLOCKS));
+    return (hg_tiling){ keeps_right, most, hg_smaller(k, chains * HG_CHAIN_BLOCKS * HG_STRIP_STEPS), shares ? k : 0 };
 }
 
 static inline int64_t hg_tiled_bytes(const hg_tiling *t)

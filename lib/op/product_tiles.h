@@ -137,33 +137,47 @@ static bool pack_kept(const passage *p)
 
 static char *strip_past(const passage *p, int64_t i) { return p->packed_past + i / STRIP % 2 * hg_strip_bytes(p->past.k); }
 
-static void copy_part(const real *from, int64_t from_row, real *to, int64_t to_row, int64_t rows, int64_t columns)
+static void copy_part(const real *from, real *to, int64_t to_row, int64_t rows, int64_t columns)
 {
-    for (int64_t i = 0; i < rows; i++, from += from_row, to += to_row)
+    for (int64_t i = 0; i < rows; i++, from += STRIP, to += to_row)
         memcpy(to, from, (size_t)columns * sizeof(real));
 }
 
-/* STRIP x STRIP elements of c, of which rows x columns are there. */
-static void tiled_square(tiles_of t, int64_t rows, int64_t columns, packer *next)
+static void add_part(const real *from, real *to, int64_t to_row, int64_t rows, int64_t columns)
 {
-    real whole[STRIP * STRIP], *const c = t.c;
-    const int64_t c_row = t.c_row;
-    const bool apart = rows % TILE != 0 || columns % TILE != 0;
+    const some_lanes left = first_lanes(columns < LANES ? columns : LANES), right = first_lanes(columns < LANES ? 0 : columns - LANES);
+    for (int64_t i = 0; i < rows; i++, from += STRIP, to += to_row) {
+        store_some(to, load_some(to, left) + load(from), left);
+        store_some(to + LANES, load_some(to + LANES, right) + load(from + LANES), right);
+    }
+}
+
+/* STRIP x STRIP elements of c, of which rows x columns are there. A chain of so many blocks at most is summed by itself: long ones
+   are less accurate. */
+static void tiled_square(tiles_of t, bool onward, int64_t rows, int64_t columns, packer *next)
+{
+    real sums[STRIP * STRIP], *const c = t.c;
+    const int64_t c_row = t.c_row, blocks = t.blocks;
+    const bool fits = rows % TILE == 0 && columns % TILE == 0;
     for (int64_t i = 0; i < rows; i++) {
         __builtin_prefetch(c + i * c_row, 1);
         __builtin_prefetch(c + i * c_row + columns - 1, 1);
     }
     t.tall = rows > TILE;
     t.wide = columns > TILE;
-    if (apart) {
-        t.c = whole;
-        t.c_row = STRIP;
-        if (t.onward)
-            copy_part(c, c_row, whole, STRIP, rows, columns);
+    for (int64_t block = 0; block < blocks; block += HG_CHAIN_BLOCKS, onward = true) {
+        const bool apart = onward || !fits;
+        t.blocks = hg_smaller(HG_CHAIN_BLOCKS, blocks - block);
+        t.c = apart ? sums : c;
+        t.c_row = apart ? STRIP : c_row;
+        multiply_strips(&t, pack_meanwhile, next);
+        if (onward)
+            add_part(sums, c, c_row, rows, columns);
+        else if (apart)
+            copy_part(sums, c, c_row, rows, columns);
+        t.a += HG_CHAIN_BLOCKS * BLOCK_BYTES;
+        t.b += HG_CHAIN_BLOCKS * BLOCK_BYTES;
     }
-    multiply_strips(&t, pack_meanwhile, next);
-    if (apart)
-        copy_part(whole, STRIP, c, c_row, rows, columns);
 }
 
 /* The strips from i of what goes past and from j of what is kept. */
@@ -174,10 +188,10 @@ static void square_of(const passage *p, int64_t i, int64_t j, packer *next)
     const int64_t row = right ? i : j, column = right ? j : i;
     const int64_t rows = hg_smaller((right ? p->past.n : p->kept.n) - row, STRIP);
     const int64_t columns = hg_smaller((right ? p->kept.n : p->past.n) - column, STRIP);
-    const tiles_of t = { .onward = p->onward, .a = right ? past : kept, .b = right ? kept : past,
+    const tiles_of t = { .a = right ? past : kept, .b = right ? kept : past,
                          .blocks = hg_pieces(p->kept.k, STEPS), .c = p->c + row * p->c_row + column, .c_row = p->c_row };
     if (row < p->wanted + column + columns - 1)
-        tiled_square(t, rows, columns, next);
+        tiled_square(t, p->onward, rows, columns, next);
 }
 
 static bool go_past(const passage *p)
