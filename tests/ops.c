@@ -306,49 +306,6 @@ static void check_assign(void)
         check_assign_with(options[i]);
 }
 
-/* ---- gram: half of a product, to the bit, and mirrored; few enough numbers for no product to be left to BLIS ----- */
-
-static void mirror(double *square, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < i; j++)
-            square[i * n + j] = square[j * n + i];
-}
-
-static void expect_bits_of_product(const op_row *row, hg_dtype dtype)
-{
-    array in[MOST_INPUTS];
-    instance s = instance_new(row, dtype);
-    hg_tensor *product = gram_as_product(s.in, row->a);
-    assert_string_equal(hg_tensor_op(s.y)->name, "gram");
-    assert_string_equal(hg_tensor_op(product)->name, "matmul");
-    draw_inputs(&s, 1, in);
-    for (hg_isa isa = HG_ISA_BASE; isa <= hg_isa_best(); isa++)
-        for (int threads = 1; threads <= 7; threads += 3) {
-            const hg_plan_options options = { .batch = 1, .isa = isa, .threads = threads };
-            array half = evaluate(&s, s.y, in, options), whole = evaluate(&s, product, in, options);
-            mirror(whole.at, hg_tensor_shape(product)->dim[0]);
-            expect_same_bits(hg_isa_name(isa), &half, &whole);
-            free_arrays((array[]){ half, whole }, 2);
-        }
-    free_arrays(in, 1);
-    hg_graph_free(s.graph);
-}
-
-static void check_gram_bits(void)
-{
-    static const hg_shape shapes[] = { DIMS(1, 70), DIMS(70, 1), DIMS(2, 0), DIMS(0, 2), DIMS(15, 31), DIMS(33, 300),
-                                       DIMS(113, 280), DIMS(1040, 29) };
-    for (size_t i = 0; i < LENGTH(shapes); i++)
-        for (int transposed = 0; transposed < 2; transposed++) {
-            const hg_shape *m = &shapes[i];
-            const op_row row = { .input = { OF(m->dim[transposed], m->dim[!transposed]) }, .inputs = 1, .build = gram,
-                                 .a = { transposed } };
-            expect_bits_of_product(&row, HG_F32);
-            expect_bits_of_product(&row, HG_F64);
-        }
-}
-
 /* ---- The table ----------------------------------------------------------------------------------------- */
 
 static const op_row rows[] = {
@@ -552,7 +509,6 @@ static const op_row rows[] = {
     { "gram", "of a row", { OF(1, B) }, 1, BY(gram), .ulps = 64, .scale = 4 },
     { "gram", "an outer product", { OF(6, 1) }, 1, BY(gram), .ulps = 32, .scale = 1 },
     { "gram", "of an empty sum", { OF(2, 0) }, 1, BY(gram) },
-    { "gram", "the bits of a product", .own = check_gram_bits },
 
     /* Random: mean and variance, or a mask's probability and variance */
     { "random_uniform", NULL, { STEP }, 1, { 0.5, 1 / 12.0 }, .build = random_uniform },

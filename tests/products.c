@@ -11,14 +11,16 @@
 #include <cmocka.h>
 
 #include <hourglass.h>
+#include <hourglass/op.h>
 
 #define LENGTH(a) (sizeof(a) / sizeof *(a))
 
 /* rows x k by k x columns; either stored transposed. */
 typedef struct problem {
-    int64_t rows, columns, k;
-    bool    transposed[2];
-    double *factor[2], *magnitude; /* as if not transposed; of the products of each sum */
+    int64_t  rows, columns, k;
+    hg_dtype dtype;
+    bool     transposed[2];
+    double  *factor[2], *magnitude; /* as if not transposed; of the products of each sum */
 } problem;
 
 static double *numbers(int64_t count)
@@ -37,7 +39,7 @@ static double draw(uint64_t *state, double low)
 
 static problem problem_of(int64_t rows, int64_t columns, int64_t k, double low)
 {
-    problem p = { .rows = rows, .columns = columns, .k = k, .factor = { numbers(rows * k), numbers(k * columns) } };
+    problem p = { .rows = rows, .columns = columns, .k = k, .dtype = HG_F32, .factor = { numbers(rows * k), numbers(k * columns) } };
     uint64_t state = 1;
     for (int64_t i = 0; i < rows * k; i++)
         p.factor[0][i] = draw(&state, low);
@@ -82,11 +84,13 @@ static hg_tensor *factor_in(hg_graph *g, const problem *p, int side)
     return turned ? hg_transpose(t) : t;
 }
 
-/* In f32. */
-static double *product_on(const problem *p, hg_isa isa, int threads)
+/* By "matmul", or by "gram", as the second factor is the first one's transpose. */
+static double *product_on(const problem *p, hg_isa isa, int threads, const char *op)
 {
-    hg_graph *g = hg_graph_new(HG_F32);
-    hg_tensor *y = hg_matmul(factor_in(g, p, 0), factor_in(g, p, 1));
+    hg_graph *g = hg_graph_new(p->dtype);
+    hg_tensor *a = factor_in(g, p, 0);
+    hg_tensor *y = hg_matmul(a, strcmp(op, "gram") == 0 ? hg_transpose(a) : factor_in(g, p, 1));
+    assert_string_equal(hg_tensor_op(y)->name, op);
     hg_plan *plan = hg_plan_new(g, 1, &y, &(hg_plan_options){ .batch = 1, .isa = isa, .threads = threads });
     if (plan == NULL)
         fail_msg("%s", hg_graph_error(g));
@@ -114,10 +118,10 @@ static void expect_right_everywhere(problem *p)
 {
     double *right = right_result(p);
     for (hg_isa isa = HG_ISA_BASE; isa <= hg_isa_best(); isa++) {
-        double *y = product_on(p, isa, 1);
+        double *y = product_on(p, isa, 1, "matmul");
         expect_near(p, isa, y, right);
         for (int threads = 2; threads <= 5; threads += 3) {
-            double *others = product_on(p, isa, threads);
+            double *others = product_on(p, isa, threads, "matmul");
             if (memcmp(y, others, (size_t)(p->rows * p->columns) * sizeof *y) != 0)
                 fail_msg("%s: other bits with %d threads", hg_isa_name(isa), threads);
             free(others);
@@ -174,7 +178,7 @@ static void not_finite_and_huge(void **state)
 /* Root of the mean square error, in units of the last bit of the sum of magnitudes. */
 static double error_of(problem *p, hg_isa isa)
 {
-    double *right = right_result(p), *y = product_on(p, isa, 1), sum = 0;
+    double *right = right_result(p), *y = product_on(p, isa, 1, "matmul"), sum = 0;
     for (int64_t i = 0; i < p->rows * p->columns; i++)
         sum += pow((y[i] - right[i]) / p->magnitude[i], 2);
     free(right);
@@ -199,11 +203,41 @@ static void none_is_less_exact_than_plain_sums(void **state)
         }
 }
 
+/* A matrix times its own transpose is half of a product, to the bit, and mirrored. Few enough numbers for no product to be left
+   to BLIS. */
+static void half_of_a_product(void **state)
+{
+    static const int64_t size[][2] = { { 1, 70 }, { 70, 1 }, { 2, 0 }, { 0, 2 }, { 15, 31 }, { 33, 300 }, { 113, 280 }, { 29, 1040 } };
+    (void)state;
+    for (size_t i = 0; i < 4 * LENGTH(size); i++) {
+        problem p = problem_of(size[i / 4][0], size[i / 4][0], size[i / 4][1], -0.5);
+        const int64_t n = p.rows;
+        p.transposed[0] = p.transposed[1] = i % 2;
+        p.dtype = i / 2 % 2 ? HG_F32 : HG_F64;
+        for (int64_t k = 0; k < p.k; k++)
+            for (int64_t j = 0; j < n; j++)
+                p.factor[1][k * n + j] = p.factor[0][j * p.k + k];
+        for (hg_isa isa = HG_ISA_BASE; isa <= hg_isa_best(); isa++)
+            for (int threads = 1; threads <= 7; threads += 3) {
+                double *whole = product_on(&p, isa, 1, "matmul"), *half = product_on(&p, isa, threads, "gram");
+                for (int64_t row = 0; row < n; row++)
+                    for (int64_t column = 0; column < row; column++)
+                        whole[row * n + column] = whole[column * n + row];
+                if (memcmp(whole, half, (size_t)(n * n) * sizeof *whole) != 0)
+                    fail_msg("%lld x %lld, %s, %d threads: not half of a product", (long long)n, (long long)p.k, hg_isa_name(isa), threads);
+                free(whole);
+                free(half);
+            }
+        problem_free(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes),
         cmocka_unit_test(not_finite_and_huge),
+        cmocka_unit_test(half_of_a_product),
         cmocka_unit_test(none_is_less_exact_than_plain_sums),
     };
     return cmocka_run_group_tests_name("products", tests, NULL, NULL);
