@@ -54,6 +54,7 @@ static hg_node *new_node(hg_plan *plan, const hg_tensor *like)
     hg_node *n = &plan->node[plan->nodes];
     *n = (hg_node){ .t = *like, .root = n, .unit = -1, .buffer = -1 };
     n->t.id = plan->nodes++;
+    n->t.isa = plan->options.isa;
     return n;
 }
 

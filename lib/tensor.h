@@ -3,6 +3,7 @@
 #define HG_TENSOR_H
 
 #include <hourglass/op.h>
+#include <hourglass/plan.h>
 
 enum { HG_BLOCK = 1024 }; /* elements that a fused group computes at once */
 
@@ -16,6 +17,7 @@ struct hg_tensor {
     size_t       id;   /* place in the graph: inputs come before their readers */
     int          inputs;
     hg_dtype     dtype;
+    hg_isa       isa;  /* bound to a plan: whose kernels compute it */
     hg_shape     shape;
 };
 

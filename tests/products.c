@@ -133,9 +133,9 @@ static void expect_right_everywhere(problem *p)
 
 static void sizes(void **state)
 {
-    static const int64_t size[][3] = { { 17, 17, 17 },    { 32, 32, 32 },    { 33, 47, 65 },     { 64, 16, 64 },   { 16, 64, 64 },
-                                       { 100, 63, 257 },  { 63, 100, 31 },   { 40, 530, 520 },   { 530, 40, 1030 }, { 300, 290, 300 },
-                                       { 1100, 33, 300 }, { 33, 1100, 300 }, { 200, 1030, 530 } };
+    static const int64_t size[][3] = { { 17, 17, 17 },    { 80, 80, 17 },    { 81, 95, 65 },
+                                       { 120, 63, 257 },  { 63, 120, 31 },   { 50, 530, 520 },   { 530, 50, 1030 }, { 300, 290, 300 },
+                                       { 1100, 49, 300 }, { 49, 1100, 300 }, { 200, 1030, 530 } };
     (void)state;
     for (size_t i = 0; i < LENGTH(size); i++)
         for (int turned = 0; turned < 4; turned++) {
@@ -159,7 +159,7 @@ static void not_finite_and_huge(void **state)
     (void)state;
     for (int turned = 0; turned < 4; turned++)
         for (size_t one = 0; one <= LENGTH(special); one++) { /* each alone, and all together */
-            problem p = problem_of(67, 53, 80, 0.25);
+            problem p = problem_of(97, 73, 80, 0.25);
             p.transposed[0] = turned % 2;
             p.transposed[1] = turned / 2;
             for (int64_t i = 0; i < p.rows * p.k; i++)
@@ -192,11 +192,11 @@ static void none_is_less_exact_than_plain_sums(void **state)
     (void)state;
     for (size_t i = 0; i < LENGTH(depths); i++)
         for (int positive = 0; positive < 2; positive++) {
-            problem p = problem_of(64, 48, depths[i], positive ? 0 : -0.5);
+            problem p = problem_of(96, 80, depths[i], positive ? 0 : -0.5);
             const double plain = error_of(&p, HG_ISA_BASE);
             for (hg_isa isa = HG_ISA_V3; isa <= hg_isa_best(); isa++) {
                 const double error = error_of(&p, isa);
-                if (!(error <= 1.05 * plain)) /* of 3072 elements a few percent are chance */
+                if (!(error <= 1.05 * plain)) /* of 7680 elements a few percent are chance */
                     fail_msg("%s, k %lld: error %.3g, on the baseline %.3g", hg_isa_name(isa), (long long)depths[i], error, plain);
             }
             problem_free(&p);

@@ -146,7 +146,7 @@ static void share_for_strips(const hg_tensor *t, int64_t channels, hg_conv_share
                                    together * HG_WINOGRAD_PRODUCTS * HG_STRIP * HG_STRIP * (int64_t)sizeof(float));
 }
 
-hg_conv_share hg_conv_share_of(const hg_tensor *t, bool strips)
+hg_conv_share hg_conv_share_of(const hg_tensor *t)
 {
     const hg_conv *c = t->attr;
     const int64_t bundles = (int64_t)hg_conv_bundles_of_group(t) * c->groups;
@@ -162,7 +162,7 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t, bool strips)
         share.blocks = hg_pieces(t->shape.dim[3], share.samples);
         if (hg_conv_is_winograd(t))
             share_for_winograd(t, &share);
-        if (hg_conv_is_winograd(t) && strips)
+        if (hg_conv_is_winograd(t) && hg_has_strips(t))
             share_for_strips(t, channels, &share);
         if (!hg_conv_is_winograd(t) && is_copied(t))
             share_for_copy(t, &share);
@@ -174,7 +174,7 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t, bool strips)
 
 static size_t conv_workspace(const hg_tensor *t)
 {
-    return hg_conv_is_of_one(t) ? hg_conv_band_bytes(t) : hg_conv_share_of(t, hg_has_strips(t->dtype)).bytes;
+    return hg_conv_is_of_one(t) ? hg_conv_band_bytes(t) : hg_conv_share_of(t).bytes;
 }
 
 /* Some rows of some channels. */
@@ -502,7 +502,7 @@ static gather gather_of(const hg_tensor *t, void *y, const void *const in[], voi
     const int64_t x_channels = to_y ? from_channels : to_channels;
     gather g = {
         .c = c,
-        .share = hg_conv_share_of(t, HG_HAS_TILES),
+        .share = hg_conv_share_of(t),
         .from = in[to_y ? 0 : 1],
         .w = in[to_y ? 1 : 0],
         .bias = t->inputs > HG_CONV_BIAS ? in[HG_CONV_BIAS] : NULL,

@@ -158,7 +158,7 @@ static inline int64_t hg_conv_strips_together(int64_t samples, int64_t from_chan
     const int64_t fit = BYTES / (HG_WINOGRAD_PRODUCTS * hg_strip_bytes(from_channels));
     return hg_largest_piece(hg_pieces(samples, HG_STRIP), fit < 1 ? 1 : fit);
 }
-hg_conv_share hg_conv_share_of(const hg_tensor *t, bool strips); /* strips: matrix_tiles.h's; room for either kind of kernels */
+hg_conv_share hg_conv_share_of(const hg_tensor *t);
 
 /* ---- How conv2d_weight is cut ---------------------------------------------------------------------------- */
 

@@ -68,7 +68,7 @@ static size_t matmul_workspace(const hg_tensor *t)
     const hg_matmul_room room = hg_matmul_room_of(t);
     const int64_t plain = (room.left + room.right) * (int64_t)hg_dtype_size(t->dtype);
     const hg_tiling tiling = hg_matmul_tiling(t);
-    const int64_t tiled = hg_has_strips(t->dtype) ? hg_tiled_bytes(&tiling) : 0;
+    const int64_t tiled = hg_has_strips(t) ? hg_tiled_bytes(&tiling) : 0;
     return HG_WORKSPACE_HEAD + (size_t)hg_larger(plain, tiled);
 }
 
@@ -193,11 +193,13 @@ static bool is_own(const hg_tensor *t)
            hg_elements(t->input[0]) * (int64_t)sizeof(real) <= SMALL_BYTES;
 }
 
-/* Tiles have to be nearly full. The same for all parts. */
+/* Splitting takes as long as multiplying by vectors does where each element is used in few sums. The same for all parts. */
 #if HG_HAS_TILES
 static bool is_tiled(const hg_tensor *t)
 {
-    return t->shape.dim[0] > 16 && t->shape.dim[1] > 16 && hg_matmul_inner(t) > 16;
+    enum { ENOUGH = 40 };
+    const int64_t rows = t->shape.dim[0], columns = t->shape.dim[1];
+    return rows * columns >= ENOUGH * (rows + columns) && hg_matmul_inner(t) > TILE;
 }
 #else
 static bool is_tiled(const hg_tensor *t) { return (void)t, false; }

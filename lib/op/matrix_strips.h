@@ -4,8 +4,6 @@
 
 #include <stdint.h>
 
-#include <hourglass/plan.h>
-
 #include "../tensor.h"
 #include "move.h"
 
@@ -15,7 +13,7 @@ enum { HG_STRIP = 32, HG_STRIP_STEPS = 32, HG_BLOCK_BYTES = 3 * 2 * HG_STRIP * H
 static inline int64_t hg_strip_bytes(int64_t k) { return hg_pieces(k, HG_STRIP_STEPS) * (int64_t)HG_BLOCK_BYTES; }
 static inline int64_t hg_strips_bytes(int64_t n, int64_t k) { return hg_pieces(n, HG_STRIP) * hg_strip_bytes(k); }
 
-/* Whether kernels may want memory for strips. */
-static inline bool hg_has_strips(hg_dtype dtype) { return dtype == HG_F32 && hg_isa_best() == HG_ISA_AMX; }
+/* Whether a tensor's kernels may want memory for strips. */
+static inline bool hg_has_strips(const hg_tensor *t) { return t->dtype == HG_F32 && t->isa == HG_ISA_AMX; }
 
 #endif
