@@ -141,7 +141,7 @@ static void share_for_strips(const hg_tensor *t, int64_t channels, hg_conv_share
     const int64_t from = hg_conv_from(t)->shape.dim[0] / ((const hg_conv *)t->attr)->groups;
     const int64_t strip = HG_WINOGRAD_PRODUCTS * hg_strip_bytes(from), together = hg_conv_strips_together(t->shape.dim[3], from);
     share->weights = larger_share(share->weights, hg_pieces(channels, HG_STRIP) * strip);
-    share->copy = larger_share(share->copy, 2 * (together * strip + HG_WINOGRAD_PRODUCTS * HG_STRIPS_APART));
+    share->copy = larger_share(share->copy, together * strip + HG_WINOGRAD_PRODUCTS * HG_STRIPS_APART);
     share->products = larger_share(share->products,
                                    together * HG_WINOGRAD_PRODUCTS * HG_STRIP * HG_STRIP * (int64_t)sizeof(float));
 }
