@@ -162,7 +162,7 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t)
         share.blocks = hg_pieces(t->shape.dim[3], share.samples);
         if (hg_conv_is_winograd(t))
             share_for_winograd(t, &share);
-        if (hg_conv_is_winograd(t) && hg_has_strips(t))
+        if (hg_conv_is_tiled(t))
             share_for_strips(t, channels, &share);
         if (!hg_conv_is_winograd(t) && is_copied(t))
             share_for_copy(t, &share);
@@ -450,19 +450,12 @@ typedef struct winograd_way {
     void (*run)(const winograd *w, int64_t first, int64_t last);
 } winograd_way;
 
+static const winograd_way winograd_ways[] = {
+    { pack_winograd, winograd_rows },
 #if HG_HAS_TILES
-static const winograd_way winograd_ways[] = { { pack_winograd, winograd_rows }, { split_weights, tiled_rows } };
-
-/* Tiles have to be nearly full. */
-static bool goes_by_tiles(const hg_tensor *t)
-{
-    const int64_t groups = ((const hg_conv *)t->attr)->groups;
-    return t->shape.dim[0] / groups > TILE && hg_conv_from(t)->shape.dim[0] / groups > TILE;
-}
-#else
-static const winograd_way winograd_ways[] = { { pack_winograd, winograd_rows } };
-static bool goes_by_tiles(const hg_tensor *t) { return (void)t, false; }
+    { split_weights, tiled_rows },
 #endif
+};
 
 static void winograd_channels(const gather *g, const hg_tensor *t, int64_t group, hg_span channels, bool packed)
 {
@@ -486,7 +479,7 @@ static void winograd_channels(const gather *g, const hg_tensor *t, int64_t group
         .data = g->copy,
         .products = g->products,
     };
-    const winograd_way *way = &winograd_ways[goes_by_tiles(t)];
+    const winograd_way *way = &winograd_ways[hg_conv_is_tiled(t)];
     if (!packed)
         way->pack(&w, g->w + group * g->w_group + channels.first * g->w_to, g->w_from, g->w_to, !to_y);
     way->run(&w, g->box.first_row, g->box.last_row);

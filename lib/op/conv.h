@@ -110,6 +110,14 @@ static inline bool hg_conv_is_winograd(const hg_tensor *t)
     return c->result == HG_CONV_W ? take * (a * b + 16 * (a + b)) < 1.2 * (a * b) : take < 0.75 && a * b >= 8 * (a + b);
 }
 
+/* Whether its products go by matrix tiles, which channels have to fill nearly. */
+static inline bool hg_conv_is_tiled(const hg_tensor *t)
+{
+    const int64_t groups = ((const hg_conv *)t->attr)->groups;
+    return hg_has_strips(t) && hg_conv_is_winograd(t) && t->shape.dim[0] / groups > HG_STRIP / 2 &&
+           hg_conv_from(t)->shape.dim[0] / groups > HG_STRIP / 2;
+}
+
 /* ---- How conv2d and conv_transpose2d are cut ------------------------------------------------------------- */
 
 /* Channels of the result that are computed together at most; a bundle lies within a group. */

@@ -68,7 +68,7 @@ static size_t matmul_workspace(const hg_tensor *t)
     const hg_matmul_room room = hg_matmul_room_of(t);
     const int64_t plain = (room.left + room.right) * (int64_t)hg_dtype_size(t->dtype);
     const hg_tiling tiling = hg_matmul_tiling(t);
-    const int64_t tiled = hg_has_strips(t) ? hg_tiled_bytes(&tiling) : 0;
+    const int64_t tiled = hg_matmul_is_tiled(t) ? hg_tiled_bytes(&tiling) : 0;
     return HG_WORKSPACE_HEAD + (size_t)hg_larger(plain, tiled);
 }
 
@@ -193,16 +193,7 @@ static bool is_own(const hg_tensor *t)
            hg_elements(t->input[0]) * (int64_t)sizeof(real) <= SMALL_BYTES;
 }
 
-/* Splitting takes as long as multiplying by vectors does where each element is used in few sums. The same for all parts. */
-#if HG_HAS_TILES
-static bool is_tiled(const hg_tensor *t)
-{
-    enum { ENOUGH = 40 };
-    const int64_t rows = t->shape.dim[0], columns = t->shape.dim[1];
-    return rows * columns >= ENOUGH * (rows + columns) && hg_matmul_inner(t) > TILE;
-}
-#else
-static bool is_tiled(const hg_tensor *t) { return (void)t, false; }
+#if !HG_HAS_TILES
 static void tiled_product(const product *p, const hg_tiling *tiling, int64_t *whole) { (void)p, (void)tiling, (void)whole; }
 #endif
 
@@ -229,7 +220,7 @@ static void matmul(const hg_tensor *t, void *y, const void *const in[], void *sc
     if (p.rows <= 0 || p.columns <= 0)
         return;
     const hg_tiling tiling = hg_matmul_tiling(t);
-    if (is_tiled(t))
+    if (hg_matmul_is_tiled(t))
         tiled_product(&p, &tiling, p.whole_b);
     else if (is_own(t))
         own_product(&p, n == 1);
@@ -284,7 +275,7 @@ static void gram(const hg_tensor *t, void *y, const void *const in[], void *scra
     if (p.rows <= 0)
         return;
     const hg_tiling tiling = hg_matmul_tiling(t);
-    if (is_tiled(t))
+    if (hg_matmul_is_tiled(t))
         tiled_product(&p, &tiling, NULL);
     else
         own_product(&p, m == 1);

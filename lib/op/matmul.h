@@ -77,6 +77,15 @@ static inline hg_matmul_room hg_matmul_room_of(const hg_tensor *t)
     return (hg_matmul_room){ depth * rows, hg_matmul_shares(t) ? k * columns : depth * most };
 }
 
+/* Whether it goes by matrix tiles. Splitting takes as long as multiplying by vectors does where each element is used in few
+   sums. The same for all parts. */
+static inline bool hg_matmul_is_tiled(const hg_tensor *t)
+{
+    enum { ENOUGH = 40 };
+    const int64_t rows = t->shape.dim[0], columns = t->shape.dim[1];
+    return hg_has_strips(t) && rows * columns >= ENOUGH * (rows + columns) && hg_matmul_inner(t) > HG_STRIP / 2;
+}
+
 /* On matrix tiles, of the factor that is kept so many rows or columns are at a time, and so many steps of k. */
 typedef struct hg_tiling {
     bool    keeps_right;
