@@ -36,10 +36,11 @@ _Static_assert((int)BLOCK_BYTES == (int)HG_BLOCK_BYTES, "room for strips");
 HG_INLINE void split(vec x, vec y, char *to, vec *unusual)
 {
     const ivec zero = { 0 }, half = zero + 0x8000, upper = zero + (integer)0xffff0000;
+    const __m512i down = _mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302);
     vec x_part = (vec)(((ivec)x + half) & upper), y_part = (vec)(((ivec)y + half) & upper);
     HG_UNROLL for (int part = 0; part < 3; part++) {
-        const __m512i lower = _mm512_srli_epi32((__m512i)x_part, 16);
-        _mm512_store_si512(to + part * PART_BYTES, _mm512_mask_blend_epi16(0xaaaaaaaa, lower, (__m512i)y_part));
+        _mm512_store_si512(to + part * PART_BYTES,
+                           _mm512_mask_shuffle_epi8((__m512i)y_part, 0x3333333333333333, (__m512i)x_part, down));
         if (part < 2) {
             x -= x_part;
             y -= y_part;
