@@ -41,6 +41,7 @@ static const sizes large[] = {
     { 40, 30, 3, 1, 3, 1, 1, 9, 20 },   /* the same for the input's gradient alone, beyond its padding */
     { 33, 50, 3, 1, 1, 1, 1, 15, 37 },  /* the same for weights too: rests of channels, of places, of samples */
     { 80, 72, 3, 1, 2, 1, 1, 13, 21 },  /* units of some channels of either side, wide padding */
+    { 84, 70, 3, 1, 2, 1, 1, 9, 61 },   /* the same on matrix tiles, nearly full of channels and of samples */
     { 24, 40, 3, 1, 1, 1, 1, 8, 300 },  /* some samples at a time */
     { 48, 64, 3, 1, 1, 1, 1, 22, 20 },  /* some tiles of a row at a time */
     { 40, 50, 5, 1, 2, 1, 1, 12, 40 },  /* copied, rows in turns */
@@ -215,16 +216,17 @@ static void large_shapes(void **state)
 
 static void what_is_no_number_reaches_its_weights(void **state)
 {
-    static const sizes s = { 32, 40, 3, 1, 1, 1, 1, 10, 20 };
+    static const sizes of_batch[] = { { 32, 40, 3, 1, 1, 1, 1, 10, 20 }, { 32, 40, 3, 1, 1, 1, 1, 10, 31 } };
     static const double values[] = { NAN, INFINITY, -INFINITY };
     (void)state;
-    for (int i = 0; i < 2 * (int)COUNT(values); i++) {
+    for (int i = 0; i < 4 * (int)COUNT(values); i++) {
         int64_t count;
-        problem p = problem_of(&s, 128);
-        p.at[i % 2 == 0 ? X : Y][((5 * 10 + 2) * 10 + 3) * 20 + 7] = values[i / 2];
+        const sizes *s = &of_batch[i / 2 % 2];
+        problem p = problem_of(s, 128);
+        p.at[i % 2 == 0 ? X : Y][((5 * 10 + 2) * 10 + 3) * s->batch + 7] = values[i / 4];
         double *w = result_of(&p, BY_W, HG_F32, HG_ISA_BEST, 1, &count);
         for (int64_t k = 0; k < count; k++)
-            assert_true(isfinite(w[k]) == ((i % 2 == 0 ? k / 9 % s.inputs : k / 9 / s.inputs) != 5));
+            assert_true(isfinite(w[k]) == ((i % 2 == 0 ? k / 9 % s->inputs : k / 9 / s->inputs) != 5));
         free(w);
         problem_free(&p);
     }

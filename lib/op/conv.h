@@ -196,6 +196,14 @@ typedef struct hg_conv_tiling {
 } hg_conv_tiling;
 hg_conv_tiling hg_conv_tiling_of(const hg_tensor *t);
 
+/* Whether it goes by matrix tiles, which have to be nearly full of channels, and their blocks of k of samples. */
+static inline bool hg_conv_weight_is_tiled(const hg_tensor *t)
+{
+    const int64_t samples = t->input[1]->shape.dim[3], whole = hg_pieces(samples, HG_STRIP_STEPS) * (int64_t)HG_STRIP_STEPS;
+    return hg_has_strips(t) && t->shape.dim[0] / ((const hg_conv *)t->attr)->groups > HG_STRIP / 2 &&
+           t->shape.dim[1] > HG_STRIP / 2 && 8 * samples >= 7 * whole;
+}
+
 #ifdef HG_KERNELS
 extern const hg_kernels OP(conv_winograd_weight); /* for conv2d_weight; conv.c has the tiles that it needs */
 #endif

@@ -66,13 +66,15 @@ hg_conv_tiling hg_conv_tiling_of(const hg_tensor *t)
     const hg_conv *c = t->attr;
     const int64_t *of_y = t->input[1]->shape.dim, size = (int64_t)hg_dtype_size(t->dtype), line = LINE / size;
     const int64_t outputs = t->shape.dim[0] / c->groups, inputs = t->shape.dim[1];
-    const int64_t columns = hg_pieces(of_y[2], HG_WINOGRAD_TILE), samples = hg_pieces(of_y[3], line);
+    const bool tiled = hg_conv_weight_is_tiled(t);
+    const int64_t step = tiled ? HG_STRIP_STEPS : line, sums = tiled ? 2 : 1;
+    const int64_t columns = hg_pieces(of_y[2], HG_WINOGRAD_TILE), samples = hg_pieces(of_y[3], step);
     hg_conv_tiling cut = { .bundles = hg_pieces(outputs, MOST_OF_UNIT / size), .rows = hg_pieces(of_y[1], HG_WINOGRAD_TILE) };
     cut.outputs = (int64_t)rounded(hg_pieces(outputs, cut.bundles), line);
     cut.inputs = hg_largest_piece(hg_pieces(inputs, line), MOST_OF_UNIT / LINE) * line;
     cut.blocks = hg_pieces(inputs, cut.inputs);
     const int64_t fit = STRETCH_BYTES / (HG_WINOGRAD_PRODUCTS * (cut.outputs + cut.inputs) * size);
-    cut.samples = hg_largest_piece(samples, fit / line) * line;
+    cut.samples = hg_largest_piece(samples, fit / step) * step;
     cut.tiles = hg_largest_piece(columns, fit / cut.samples);
     cut.across = hg_pieces(columns, cut.tiles);
     cut.deep = hg_pieces(of_y[3], cut.samples);
@@ -83,7 +85,7 @@ hg_conv_tiling hg_conv_tiling_of(const hg_tensor *t)
     cut.data = cut.tiles * cut.samples * cut.inputs + line;
     cut.cotangent = cut.tiles * cut.samples * cut.outputs + line;
     cut.turned = 4 * (2 * cut.tiles + 2) * cut.samples * cut.inputs;
-    cut.share = (size_t)((HG_WINOGRAD_PRODUCTS * (cut.data + cut.cotangent + cut.outputs * cut.inputs) +
+    cut.share = (size_t)((HG_WINOGRAD_PRODUCTS * (cut.data + cut.cotangent + sums * cut.outputs * cut.inputs) +
                           HG_CONV_BUNDLE * cut.inputs + cut.turned + 4 * cut.samples * line) * size);
     return cut;
 }
@@ -110,7 +112,7 @@ static size_t weight_scratch(const hg_tensor *t, int parts)
 const hg_op hg_conv2d_weight_op = { .name = "conv2d_weight", .min_inputs = 2, .max_inputs = 2,
                                     .attr_size = sizeof(hg_conv), .infer = hg_conv_infer, .vjp = hg_conv_vjp,
                                     .parts = weight_parts, .scratch = weight_scratch, .flops = hg_conv_flops,
-                                    HG_VARIANTS(conv2d_weight) };
+                                    HG_VARIANTS_AMX(conv2d_weight) };
 #else
 #include "vector.h"
 

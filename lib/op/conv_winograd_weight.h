@@ -6,6 +6,8 @@
 
 #include "conv_winograd.h"
 
+#include "matrix_tiles.h"
+
 enum { SQUARE = LANES * LANES };
 
 /* Channels of x or y. */
@@ -178,6 +180,220 @@ static void add_stretches(const winograd_sum *w, int64_t first, int64_t last)
     }
 }
 
+/* ---- On matrix tiles --------------------------------------------------------------------------------------- */
+
+#if HG_HAS_TILES
+
+static bool is_tiled(const hg_tensor *t) { return hg_conv_weight_is_tiled(t); }
+
+/* A block of k: some samples of a tile. It is split for one of the products at a time, for the first-level cache. */
+typedef struct block_of_tile {
+    const stretch *s;
+    int64_t        tile, sample; /* of the stretch's */
+    real          *lines;        /* a line of A y: channel, place, sample */
+    char          *x, *y;        /* strips */
+    real          *sums;         /* of some blocks, as w->sums */
+    int64_t        blocks;       /* summed so far */
+} block_of_tile;
+
+static int64_t row_of(const winograd_sum *w, const image *of) { return of->size[1] * w->samples; }
+static int64_t channel_of(const winograd_sum *w, const image *of) { return of->size[0] * row_of(w, of); }
+
+/* From a channel's beginning to sample n of a stretch at a place. */
+static int64_t place_of(const winograd_sum *w, const image *of, const stretch *s, int64_t row, int64_t column, int64_t n)
+{
+    return row * row_of(w, of) + column * w->samples + s->sample + n;
+}
+
+/* The lanes there; on padding none. */
+static some_lanes lanes_there(const image *of, const stretch *s, int64_t row, int64_t column, int64_t n)
+{
+    const bool there = row >= 0 && row < of->size[0] && column >= 0 && column < of->size[1] && n < s->samples;
+    return first_lanes(there ? hg_smaller(s->samples - n, LANES) : 0);
+}
+
+/* Number i of A of two, and of B' of four, in which only the two come in that these are. */
+HG_INLINE vec of_two(const int i, vec a, vec b) { return i == 0 ? a : i == 1 ? a + b : i == 2 ? a - b : b; }
+HG_INLINE int earlier_of_four(const int i) { return i == 0 ? 0 : 1; }
+HG_INLINE int later_of_four(const int i) { return i == 3 ? 3 : 2; }
+HG_INLINE vec of_four(const int i, vec earlier, vec later)
+{
+    return i == 1 ? earlier + later : i == 2 ? later - earlier : earlier - later;
+}
+
+/* Of x: vector of channels, of samples, columns in turns, four lines. */
+static real *squares_at(const winograd_sum *w, int64_t channel, int64_t n, int64_t column)
+{
+    const int64_t columns = 2 * w->cut->tiles + 2, vectors = channel / LANES * (w->cut->samples / LANES) + n / LANES;
+    return w->turned_x + (vectors * columns + column % columns) * 4 * SQUARE;
+}
+
+/* Line i of B' d, of a column of patches; channels, samples to samples, channels. */
+HG_INLINE void turn_line(const int i, const winograd_sum *w, const stretch *s, int64_t channel, int64_t column, int64_t n,
+                         real *to)
+{
+    const int64_t of_row = row_of(w, &w->x), of_channel = channel_of(w, &w->x), row = s->row - w->pad[0];
+    const int earlier = earlier_of_four(i), later = later_of_four(i);
+    const some_lanes of_earlier = lanes_there(&w->x, s, row + earlier, column, n);
+    const some_lanes of_later = lanes_there(&w->x, s, row + later, column, n);
+    const real *from = w->x.at + channel * of_channel + place_of(w, &w->x, s, row, column, n);
+    vec v[LANES];
+    HG_UNROLL for (int c = 0; c < LANES; c++, from += of_channel) {
+        const bool there = channel + c < w->x.channels;
+        v[c] = of_four(i, load_some(from + earlier * of_row, there ? of_earlier : 0),
+                       load_some(from + later * of_row, there ? of_later : 0));
+    }
+    transpose(v);
+    HG_UNROLL for (int l = 0; l < LANES; l++)
+        store(to + l * LANES, v[l]);
+}
+
+HG_OUTLINE void turn_lines(const winograd_sum *w, const stretch *s, int64_t channel, int64_t column, int64_t n)
+{
+    real *to = squares_at(w, channel, n, column);
+    HG_UNROLL for (int i = 0; i < 4; i++)
+        turn_line(i, w, s, channel, column - w->pad[1], n, to + i * SQUARE);
+}
+
+/* `beside`: as in transform_x. */
+static void turn_x(const winograd_sum *w, const stretch *s, bool beside)
+{
+    const int64_t samples = hg_pieces(s->samples, STEPS) * (int64_t)STEPS;
+    for (int64_t c = 0; c < w->x.channels; c += LANES)
+        for (int64_t j = beside ? 2 : 0; j < 2 * s->count + 2; j++)
+            for (int64_t n = 0; n < samples; n += LANES)
+                turn_lines(w, s, c, s->column + j, n);
+}
+
+/* Line i of A y. */
+HG_OUTLINE void transform_line_of_y(const int i, const winograd_sum *w, const block_of_tile *b)
+{
+    const int64_t of_row = row_of(w, &w->y), of_channel = channel_of(w, &w->y), row = b->s->row;
+    for (int k = 0; k < 2; k++)
+        for (int64_t n = 0; n < STEPS; n += LANES) {
+            const int64_t column = b->s->column + 2 * b->tile + k, sample = b->sample + n;
+            const some_lanes upper = lanes_there(&w->y, b->s, row, column, sample);
+            const some_lanes lower = lanes_there(&w->y, b->s, row + 1, column, sample);
+            const real *from = w->y.at + place_of(w, &w->y, b->s, row, column, sample);
+            real *to = b->lines + k * STEPS + n;
+            for (int64_t c = w->y.channels; c > 0; c--, from += of_channel, to += 2 * STEPS)
+                store(to, of_two(i, load_some(from, upper), load_some(from + of_row, lower)));
+        }
+}
+
+/* Of every channel, what the stretch to the right will read: a vector for each of the products, so that memory is not asked
+   for much at once. */
+static const real *ahead(const winograd_sum *w, const image *of, const block_of_tile *b, int i, int j)
+{
+    const bool of_x = of == &w->x;
+    const int64_t row = b->s->row + i / 2 + (of_x ? 2 - w->pad[0] : 0);
+    const int64_t column = b->s->column + 2 * (b->s->count + b->tile) + i % 2 + (of_x ? 2 - w->pad[1] : 0);
+    return of->at + place_of(w, of, b->s, row, column, b->sample + j % 2 * LANES);
+}
+
+HG_INLINE void split_y(const int i, const int j, const winograd_sum *w, const block_of_tile *b)
+{
+    const image *of = j < 2 ? &w->y : &w->x;
+    const real *soon = ahead(w, of, b, i, j), *line = b->lines;
+    const int64_t of_channel = channel_of(w, of);
+    vec unusual = { 0 };
+    for (int64_t c = 0; c < w->y.channels; c++, line += 2 * STEPS) {
+        vec s[2];
+        if (c < of->channels)
+            __builtin_prefetch(soon + c * of_channel, 0, 2);
+        HG_UNROLL for (int half = 0; half < 2; half++)
+            s[half] = of_two(j, load(line + half * LANES), load(line + STEPS + half * LANES));
+        split(s[0], s[1], b->y + c / STRIP * BLOCK_BYTES + c % STRIP * TILE_ROW, &unusual);
+    }
+}
+
+HG_INLINE void split_x(const int i, const int j, const winograd_sum *w, const block_of_tile *b)
+{
+    const int64_t column = b->s->column + 2 * b->tile;
+    vec unusual = { 0 };
+    for (int64_t c = 0; c < w->x.channels; c += LANES) {
+        const real *earlier[2], *later[2];
+        char *to = b->x + c / STRIP * BLOCK_BYTES + c % STRIP * TILE_ROW;
+        HG_UNROLL for (int half = 0; half < 2; half++) {
+            earlier[half] = squares_at(w, c, b->sample + half * LANES, column + earlier_of_four(j)) + i * SQUARE;
+            later[half] = squares_at(w, c, b->sample + half * LANES, column + later_of_four(j)) + i * SQUARE;
+        }
+        for (int64_t n = 0; n < SQUARE; n += LANES, to += TILE_ROW) {
+            vec d[2];
+            HG_UNROLL for (int half = 0; half < 2; half++)
+                d[half] = of_four(j, load(earlier[half] + n), load(later[half] + n));
+            split(d[0], d[1], to, &unusual);
+        }
+    }
+}
+
+HG_OUTLINE void multiply_block(const winograd_sum *w, const block_of_tile *b, real *sums, bool onward)
+{
+    const int64_t inputs = w->cut->inputs;
+    for (int64_t o = 0; o < w->y.channels; o += STRIP)
+        for (int64_t i = 0; i < w->x.channels; i += STRIP) {
+            const tiles_of t = { .tall = w->y.channels - o > TILE, .wide = w->x.channels - i > TILE, .onward = onward,
+                                 .a = b->y + hg_strips_bytes(o, STEPS), .b = b->x + hg_strips_bytes(i, STEPS), .blocks = 1,
+                                 .c = sums + o * inputs + i, .c_row = inputs };
+            multiply_strips(&t, NULL, NULL);
+        }
+}
+
+HG_OUTLINE void multiply_samples(const winograd_sum *w, const block_of_tile *b, bool onward)
+{
+    HG_UNROLL for (int i = 0; i < 4; i++) {
+        transform_line_of_y(i, w, b);
+        HG_UNROLL for (int j = 0; j < 4; j++) {
+            split_y(i, j, w, b);
+            split_x(i, j, w, b);
+            multiply_block(w, b, b->sums + (4 * i + j) * w->cut->outputs * w->cut->inputs, onward);
+        }
+    }
+}
+
+/* So many blocks are summed by themselves: products of low parts are rounded as what they are added to. */
+enum { CHAIN = 4 };
+
+static void end_chain(const winograd_sum *w, block_of_tile *b)
+{
+    const int64_t count = HG_WINOGRAD_PRODUCTS * w->cut->outputs * w->cut->inputs;
+    for (int64_t k = 0; b->blocks <= CHAIN && k < count; k += LANES)
+        store(w->sums + k, load(b->sums + k));
+    for (int64_t k = 0; b->blocks > CHAIN && k < count; k += LANES)
+        store(w->sums + k, load(w->sums + k) + load(b->sums + k));
+}
+
+/* Strips lie where add_stretches has its data, the sums of a chain from turned_y on. */
+static void multiply_stretches(const winograd_sum *w, int64_t first, int64_t last)
+{
+    block_of_tile b = { .x = (char *)w->data };
+    b.y = b.x + hg_strips_bytes(w->cut->inputs, STEPS);
+    b.lines = (real *)(b.y + hg_strips_bytes(w->cut->outputs, STEPS));
+    b.sums = w->turned_y;
+    begin_tiles();
+    for (int64_t n = first; n < last; n++) {
+        const stretch s = nth_stretch(w, n);
+        b.s = &s;
+        turn_x(w, &s, n > first && s.column > 0);
+        for (b.tile = 0; b.tile < s.count; b.tile++)
+            for (b.sample = 0; b.sample < s.samples; b.sample += STEPS) {
+                multiply_samples(w, &b, b.blocks % CHAIN > 0);
+                if (++b.blocks % CHAIN == 0)
+                    end_chain(w, &b);
+            }
+    }
+    if (b.blocks % CHAIN > 0)
+        end_chain(w, &b);
+    end_tiles();
+}
+
+#else
+static bool is_tiled(const hg_tensor *t) { return (void)t, false; }
+static void multiply_stretches(const winograd_sum *w, int64_t first, int64_t last) { (void)w, (void)first, (void)last; }
+#endif
+
+/* ---- The result -------------------------------------------------------------------------------------------- */
+
 /* G' of four, the last of which has the other sign. */
 HG_INLINE void transform_sums(const vec m[4], vec w[3])
 {
@@ -247,7 +463,8 @@ static void winograd_weight(const hg_tensor *t, void *y, const void *const in[],
         w.x.at = (const real *)in[0] + (group * inputs + input) * hg_elements_of_axes(t->input[0], 1, 4);
         w.y.at = (const real *)in[1] + (group * outputs + output) * hg_elements_of_axes(t->input[1], 1, 4);
         w.height = hg_largest_piece(w.y.channels, HG_MOST_HEIGHT);
-        add_stretches(&w, hg_part_begin(stretches, chunk, cut.chunks), hg_part_begin(stretches, chunk + 1, cut.chunks));
+        (is_tiled(t) ? multiply_stretches : add_stretches)(&w, hg_part_begin(stretches, chunk, cut.chunks),
+                                                           hg_part_begin(stretches, chunk + 1, cut.chunks));
         write_taps(&w, (real *)(sums + cut.bytes * (size_t)chunk) + (group * outputs + output) * step + input * 9, step);
     }
 }

@@ -77,7 +77,7 @@ static void end_tiles(void) { _tile_release(); }
 
 /* Some tiles of c = a b: one, or two below each other, side by side, or four. */
 typedef struct tiles_of {
-    bool        tall, wide;
+    bool        tall, wide, onward; /* onward: c += a b */
     const char *a, *b;              /* strips */
     int64_t     blocks;
     real       *c;
@@ -86,6 +86,25 @@ typedef struct tiles_of {
 
 /* Called once a block. */
 typedef void meanwhile_fn(void *of);
+
+HG_INLINE void begin_sums(const bool tall, const bool wide, const tiles_of *t)
+{
+    const real *below = t->c + TILE * t->c_row;
+    const int64_t step = t->c_row * (int64_t)sizeof(real);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    if (!t->onward)
+        return;
+    _tile_loadd(0, t->c, step);
+    if (wide)
+        _tile_loadd(1, t->c + TILE, step);
+    if (tall)
+        _tile_loadd(2, below, step);
+    if (tall && wide)
+        _tile_loadd(3, below + TILE, step);
+}
 
 HG_INLINE void end_sums(const bool tall, const bool wide, const tiles_of *t)
 {
@@ -134,10 +153,7 @@ HG_INLINE void multiply_tiles(const bool tall, const bool wide, const tiles_of *
     enum { HIGH = 0, MIDDLE = PART_BYTES, LOW = 2 * PART_BYTES };
     const char *a = t->a, *b = t->b;
     atomic_signal_fence(memory_order_seq_cst);
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    begin_sums(tall, wide, t);
     _tile_loadd(4, a + HIGH, TILE_ROW);
     if (tall)
         _tile_loadd(5, a + HIGH + TILE_BYTES, TILE_ROW);
