@@ -216,18 +216,19 @@ static void large_shapes(void **state)
 
 static void what_is_no_number_reaches_its_weights(void **state)
 {
-    static const sizes of_batch[] = { { 32, 40, 3, 1, 1, 1, 1, 10, 20 }, { 32, 40, 3, 1, 1, 1, 1, 10, 31 } };
+    static const sizes s = { 32, 40, 3, 1, 1, 1, 1, 10, 31 };
     static const double values[] = { NAN, INFINITY, -INFINITY };
     (void)state;
-    for (int i = 0; i < 4 * (int)COUNT(values); i++) {
-        int64_t count;
-        const sizes *s = &of_batch[i / 2 % 2];
-        problem p = problem_of(s, 128);
-        p.at[i % 2 == 0 ? X : Y][((5 * 10 + 2) * 10 + 3) * s->batch + 7] = values[i / 4];
-        double *w = result_of(&p, BY_W, HG_F32, HG_ISA_BEST, 1, &count);
-        for (int64_t k = 0; k < count; k++)
-            assert_true(isfinite(w[k]) == ((i % 2 == 0 ? k / 9 % s->inputs : k / 9 / s->inputs) != 5));
-        free(w);
+    for (int i = 0; i < 2 * (int)COUNT(values); i++) {
+        problem p = problem_of(&s, 128);
+        p.at[i % 2 == 0 ? X : Y][((5 * 10 + 2) * 10 + 3) * s.batch + 7] = values[i / 2];
+        for (hg_isa isa = HG_ISA_BASE; isa <= hg_isa_best(); isa++) {
+            int64_t count;
+            double *w = result_of(&p, BY_W, HG_F32, isa, 1, &count);
+            for (int64_t k = 0; k < count; k++)
+                assert_true(isfinite(w[k]) == ((i % 2 == 0 ? k / 9 % s.inputs : k / 9 / s.inputs) != 5));
+            free(w);
+        }
         problem_free(&p);
     }
 }

@@ -55,6 +55,11 @@ static void problem_free(problem *p)
     free(p->magnitude);
 }
 
+static double *element(const problem *p, int side, int64_t row, int64_t column)
+{
+    return &p->factor[side][row * (side == 0 ? p->k : p->columns) + column];
+}
+
 static double *right_result(problem *p)
 {
     double *y = numbers(p->rows * p->columns);
@@ -74,7 +79,8 @@ static hg_tensor *factor_in(hg_graph *g, const problem *p, int side)
 {
     const int64_t rows = side == 0 ? p->rows : p->k, columns = side == 0 ? p->k : p->columns;
     const bool turned = p->transposed[side];
-    hg_tensor *t = hg_parameter(g, side == 0 ? "a" : "b", turned ? HG_SHAPE(columns, rows) : HG_SHAPE(rows, columns), hg_zeros());
+    hg_tensor *t = hg_parameter(g, side == 0 ? "a" : "b", turned ? HG_SHAPE(columns, rows) : HG_SHAPE(rows, columns),
+                                hg_zeros());
     double *x = numbers(rows * columns);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
@@ -133,9 +139,10 @@ static void expect_right_everywhere(problem *p)
 
 static void sizes(void **state)
 {
-    static const int64_t size[][3] = { { 17, 17, 17 },    { 80, 80, 17 },    { 81, 95, 65 },
-                                       { 120, 63, 257 },  { 63, 120, 31 },   { 50, 530, 520 },   { 530, 50, 1030 }, { 300, 290, 300 },
-                                       { 1100, 49, 300 }, { 49, 1100, 300 }, { 200, 1030, 530 } };
+    static const int64_t size[][3] = {
+        { 17, 17, 17 },    { 80, 80, 17 },    { 81, 95, 65 },    { 120, 63, 257 },  { 63, 120, 31 },   { 50, 530, 520 },
+        { 530, 50, 1030 }, { 300, 290, 300 }, { 1100, 49, 300 }, { 49, 1100, 300 }, { 200, 1030, 530 },
+    };
     (void)state;
     for (size_t i = 0; i < LENGTH(size); i++)
         for (int turned = 0; turned < 4; turned++) {
@@ -154,8 +161,10 @@ static void not_finite_and_huge(void **state)
         int     side;
         int64_t row, column;
         double  value;
-    } special[] = { { 0, 3, 5, INFINITY }, { 0, 7, 70, NAN },      { 0, 8, 71, 0x1.fffffep126 }, { 0, 9, 1, 0x1p127 },  { 0, 40, 0, -INFINITY },
-                    { 1, 2, 6, -INFINITY }, { 1, 79, 37, 0x1.8p127 }, { 1, 40, 38, NAN },           { 1, 41, 0, -0x1p126 }, { 1, 3, 50, 0x1p-140 } };
+    } special[] = {
+        { 0, 3, 5, INFINITY },   { 0, 7, 70, NAN },         { 0, 8, 71, 0x1.fffffep126 }, { 0, 9, 1, 0x1p127 },   { 0, 40, 0, -INFINITY },
+        { 1, 2, 6, -INFINITY },  { 1, 79, 37, 0x1.8p127 },  { 1, 40, 38, NAN },           { 1, 41, 0, -0x1p126 }, { 1, 3, 50, 0x1p-140 },
+    };
     (void)state;
     for (int turned = 0; turned < 4; turned++)
         for (size_t one = 0; one <= LENGTH(special); one++) { /* each alone, and all together */
@@ -168,8 +177,7 @@ static void not_finite_and_huge(void **state)
                 p.factor[1][i] /= 4;
             for (size_t i = 0; i < LENGTH(special); i++)
                 if (i == one || one == LENGTH(special))
-                    p.factor[special[i].side][special[i].row * (special[i].side == 0 ? p.k : p.columns) + special[i].column] =
-                        special[i].value;
+                    *element(&p, special[i].side, special[i].row, special[i].column) = special[i].value;
             expect_right_everywhere(&p);
             problem_free(&p);
         }
@@ -197,7 +205,8 @@ static void none_is_less_exact_than_plain_sums(void **state)
             for (hg_isa isa = HG_ISA_V3; isa <= hg_isa_best(); isa++) {
                 const double error = error_of(&p, isa);
                 if (!(error <= 1.05 * plain)) /* of 7680 elements a few percent are chance */
-                    fail_msg("%s, k %lld: error %.3g, on the baseline %.3g", hg_isa_name(isa), (long long)depths[i], error, plain);
+                    fail_msg("%s, k %lld: error %.3g, on the baseline %.3g", hg_isa_name(isa), (long long)depths[i], error,
+                             plain);
             }
             problem_free(&p);
         }
@@ -207,7 +216,8 @@ static void none_is_less_exact_than_plain_sums(void **state)
    to BLIS. */
 static void half_of_a_product(void **state)
 {
-    static const int64_t size[][2] = { { 1, 70 }, { 70, 1 }, { 2, 0 }, { 0, 2 }, { 15, 31 }, { 33, 300 }, { 113, 280 }, { 29, 1040 } };
+    static const int64_t size[][2] = { { 1, 70 },   { 70, 1 },    { 2, 0 },    { 0, 2 },
+                                       { 15, 31 },  { 33, 300 },  { 113, 280 }, { 29, 1040 } };
     (void)state;
     for (size_t i = 0; i < 4 * LENGTH(size); i++) {
         problem p = problem_of(size[i / 4][0], size[i / 4][0], size[i / 4][1], -0.5);
@@ -224,7 +234,8 @@ static void half_of_a_product(void **state)
                     for (int64_t column = 0; column < row; column++)
                         whole[row * n + column] = whole[column * n + row];
                 if (memcmp(whole, half, (size_t)(n * n) * sizeof *whole) != 0)
-                    fail_msg("%lld x %lld, %s, %d threads: not half of a product", (long long)n, (long long)p.k, hg_isa_name(isa), threads);
+                    fail_msg("%lld x %lld, %s, %d threads: not half of a product", (long long)n, (long long)p.k,
+                             hg_isa_name(isa), threads);
                 free(whole);
                 free(half);
             }

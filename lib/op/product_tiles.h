@@ -145,7 +145,7 @@ static void copy_part(const real *from, real *to, int64_t to_row, int64_t rows, 
 
 static void add_part(const real *from, real *to, int64_t to_row, int64_t rows, int64_t columns)
 {
-    const some_lanes left = first_lanes(columns < LANES ? columns : LANES), right = first_lanes(columns < LANES ? 0 : columns - LANES);
+    const some_lanes left = first_lanes(hg_smaller(columns, LANES)), right = first_lanes(hg_larger(columns - LANES, 0));
     for (int64_t i = 0; i < rows; i++, from += STRIP, to += to_row) {
         store_some(to, load_some(to, left) + load(from), left);
         store_some(to + LANES, load_some(to + LANES, right) + load(from + LANES), right);
