@@ -39,7 +39,8 @@ static double draw(uint64_t *state, double low)
 
 static problem problem_of(int64_t rows, int64_t columns, int64_t k, double low)
 {
-    problem p = { .rows = rows, .columns = columns, .k = k, .dtype = HG_F32, .factor = { numbers(rows * k), numbers(k * columns) } };
+    problem p = { .rows = rows, .columns = columns, .k = k, .dtype = HG_F32,
+                  .factor = { numbers(rows * k), numbers(k * columns) } };
     uint64_t state = 1;
     for (int64_t i = 0; i < rows * k; i++)
         p.factor[0][i] = draw(&state, low);
@@ -162,12 +163,14 @@ static void not_finite_and_huge(void **state)
         int64_t row, column;
         double  value;
     } special[] = {
-        { 0, 3, 5, INFINITY },   { 0, 7, 70, NAN },         { 0, 8, 71, 0x1.fffffep126 }, { 0, 9, 1, 0x1p127 },   { 0, 40, 0, -INFINITY },
-        { 1, 2, 6, -INFINITY },  { 1, 79, 37, 0x1.8p127 },  { 1, 40, 38, NAN },           { 1, 41, 0, -0x1p126 }, { 1, 3, 50, 0x1p-140 },
+        { 0, 3, 5, INFINITY },     { 0, 7, 70, NAN },      { 0, 8, 71, 0x1.fffffep127 },  { 0, 9, 1, 0x1.ffp127 },
+        { 0, 10, 2, 0x1.fefp127 }, { 0, 80, 3, 0x1p127 },  { 0, 81, 3, -0x1.fefffep127 }, { 0, 40, 0, -INFINITY },
+        { 1, 2, 6, -INFINITY },    { 1, 79, 37, 0x1p127 }, { 1, 40, 38, NAN },            { 1, 41, 0, -0x1p126 },
+        { 1, 4, 50, 0x1p-140 },
     };
     (void)state;
     for (int turned = 0; turned < 4; turned++)
-        for (size_t one = 0; one <= LENGTH(special); one++) { /* each alone, and all together */
+        for (size_t one = 0; one <= LENGTH(special) + 1; one++) { /* each alone, the left ones together, all together */
             problem p = problem_of(97, 73, 80, 0.25);
             p.transposed[0] = turned % 2;
             p.transposed[1] = turned / 2;
@@ -176,7 +179,7 @@ static void not_finite_and_huge(void **state)
             for (int64_t i = 0; i < p.k * p.columns; i++)
                 p.factor[1][i] /= 4;
             for (size_t i = 0; i < LENGTH(special); i++)
-                if (i == one || one == LENGTH(special))
+                if (i == one || one == LENGTH(special) + 1 || (one == LENGTH(special) && special[i].side == 0))
                     *element(&p, special[i].side, special[i].row, special[i].column) = special[i].value;
             expect_right_everywhere(&p);
             problem_free(&p);

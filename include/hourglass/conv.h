@@ -22,7 +22,7 @@ typedef struct hg_conv_options {
 /* y[o,p,q,b] = sum over i, k, l of w[o,i,k,l] x[i, p stride - pad + k dilation, q stride - pad + l dilation, b]; places
    outside of x are 0. x: I x H x W x B, w: O x I/groups x K x L. Height: (H + 2 pad - dilation (K - 1) - 1) / stride + 1.
    Where kernels are 3 x 3 and one place apart, 2 x 2 places of the result may be computed together (Winograd's minimal
-   filtering): a NaN in what one of them sees is then in all four, and an infinity, or what is 2^127 or more, may become a NaN. */
+   filtering): a NaN in what one of them sees is then in all four, and what is infinite, or nearly so, may become a NaN. */
 HG_API hg_tensor *hg_conv2d(hg_tensor *x, hg_tensor *w, const hg_conv_options *options);
 /* The adjoint: x such that <y, hg_conv2d(., w)> = <x, .>. y: O x H x W x B, w: O x I/groups x K x L, the result
    I x H' x W' x B. Height: (H - 1) stride - 2 pad + dilation (K - 1) + 1, or up to stride - 1 more, by `size`. */

@@ -39,7 +39,8 @@ HG_OUTLINE void split_patch(const winograd *w, int64_t row, int64_t column, int6
                 patch_data lower, upper;
                 data_of_channel(w, p, block * STEPS + i, from + n, lower);
                 data_of_channel(w, p, block * STEPS + TILE + i, from + n, upper);
-                char *to = (char *)w->data + n / STRIP * strip + block * BLOCK_BYTES + n % STRIP / TILE * TILE_BYTES + i * TILE_ROW;
+                char *to = (char *)w->data + n / STRIP * strip + block * BLOCK_BYTES;
+                to += n % STRIP / TILE * TILE_BYTES + i * TILE_ROW;
                 for (int k = 0; k < HG_WINOGRAD_PRODUCTS; k++, to += product)
                     split(load(lower + k * LANES), load(upper + k * LANES), to, &unusual);
             }
@@ -85,11 +86,11 @@ HG_OUTLINE void split_weights(const winograd *w, const real *of, int64_t w_from,
 static void multiply_split(const winograd *w, int64_t first, int height, int64_t samples)
 {
     const int64_t strip = hg_strip_bytes(w->from_channels), together = w->blocks * STRIP;
-    const char *weights = (const char *)w->weights + first / STRIP * HG_WINOGRAD_PRODUCTS * strip, *data = (const char *)w->data;
-    for (int k = 0; k < HG_WINOGRAD_PRODUCTS; k++)
+    const char *a = (const char *)w->weights + first / STRIP * HG_WINOGRAD_PRODUCTS * strip, *b = (const char *)w->data;
+    for (int k = 0; k < HG_WINOGRAD_PRODUCTS; k++, a += strip, b += split_product(w))
         for (int64_t n = 0; n < samples; n += STRIP) {
-            const tiles_of t = { .tall = height > TILE, .wide = samples - n > TILE, .a = weights + k * strip,
-                                 .b = data + k * split_product(w) + n / STRIP * strip, .blocks = hg_pieces(w->from_channels, STEPS),
+            const tiles_of t = { .tall = height > TILE, .wide = samples - n > TILE, .a = a, .b = b + n / STRIP * strip,
+                                 .blocks = hg_pieces(w->from_channels, STEPS),
                                  .c = w->products + k * height * together + n, .c_row = together };
             multiply_strips(&t, NULL, NULL);
         }

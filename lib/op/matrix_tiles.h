@@ -1,7 +1,7 @@
-/* Products of reals on the matrix tiles of some x86-64 processors (AMX). Tiles multiply numbers of 8 bits and add in f32, 16 times
-   as many a cycle as vectors do f32's. So each real is split into three such parts, exactly, and six of the nine products of
-   parts are added: the other three are below 2^-24 of the whole, half of f32's last bit. What cannot be split are NaN,
-   infinities and what is at least 2^127: all that they are in becomes NaN. Below 2^-108 reals lose bits, as tiles take
+/* Products of reals on the matrix tiles of some x86-64 processors (AMX). Tiles multiply numbers of 8 bits and add in f32, 16
+   times as many a cycle as vectors do f32's. So each real is split into three such parts, exactly, and six of the nine products
+   of parts are added: the other three are below 2^-24 of the whole, half of f32's last bit. What cannot be split are NaN,
+   infinities and what rounds to one in 8 bits: all that they are in becomes NaN. Below 2^-108 reals lose bits, as tiles take
    denormal parts for 0.
    (Henry, Tang and Heinecke, Leveraging the bfloat16 artificial intelligence datatype for higher-precision computations,
    2019.) */
@@ -22,9 +22,9 @@
 
 #include <stdatomic.h>
 
-/* A strip is of two tiles' rows of the left factor, or columns of the right one, in blocks of k; in a block, part after part: high,
-   middle, low; and in a part its two tiles. A tile's row holds 16 pairs of steps of k: in the lower halves one, in the upper
-   ones that 16 further on. Of the left factor, tiles' rows are rows; of the right one, pairs of steps. */
+/* A strip is of two tiles' rows of the left factor, or columns of the right one, in blocks of k; in a block, part after part:
+   high, middle, low; and in a part its two tiles. A tile's row holds 16 pairs of steps of k: in the lower halves one, in the
+   upper ones that 16 further on. Of the left factor, tiles' rows are rows; of the right one, pairs of steps. */
 enum { TILE = 16, STRIP = HG_STRIP, STEPS = HG_STRIP_STEPS, TILE_ROW = 64, TILE_BYTES = TILE * TILE_ROW,
        PART_BYTES = 2 * TILE_BYTES, BLOCK_BYTES = 3 * PART_BYTES };
 _Static_assert((int)BLOCK_BYTES == (int)HG_BLOCK_BYTES, "room for strips");

@@ -1,5 +1,5 @@
-/* Products of matrices by matrix_tiles.h. One factor is kept, packed, and the other goes past it strip by strip. An element is a
-   chain over blocks of k in order, whatever tile it is in: the same bits for every cut. */
+/* Products of matrices by matrix_tiles.h. One factor is kept, packed, and the other goes past it strip by strip. An element is
+   the sum of chains over blocks of k, whatever tile it is in: the same bits for every cut. */
 #ifndef HG_OP_PRODUCT_TILES_H
 #define HG_OP_PRODUCT_TILES_H
 
@@ -152,8 +152,8 @@ static void add_part(const real *from, real *to, int64_t to_row, int64_t rows, i
     }
 }
 
-/* STRIP x STRIP elements of c, of which rows x columns are there. A chain of so many blocks at most is summed by itself: long ones
-   are less accurate. */
+/* STRIP x STRIP elements of c, of which rows x columns are there. So many blocks at most are summed by themselves: long
+   chains are less accurate. */
 static void tiled_square(tiles_of t, bool onward, int64_t rows, int64_t columns, packer *next)
 {
     real sums[STRIP * STRIP], *const c = t.c;
@@ -211,58 +211,57 @@ static bool go_past(const passage *p)
 
 /* ---- What cannot be split ------------------------------------------------------------------------------------ */
 
-/* Whether some of n elements cannot be split. */
-static bool any_unusual(const real *x, int64_t n, int64_t apart)
+/* What rounds to infinity in 8 bits, and what is no number. */
+static bool any_unusual(const factor *f, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++, x += apart)
-        if (!(R(fabs)(*x) < 0x1p127f))
+    const real *x = f->from + n * f->across;
+    for (int64_t k = 0; k < f->k; k++, x += f->along)
+        if (!(R(fabs)(*x) < 0x1.ffp127f))
             return true;
     return false;
 }
 
-/* Rows and columns of what cannot be split are multiplied anew, as ever. */
-static void mend(const product *p)
+/* The first from n on of whose steps some cannot be split, or none. */
+static int64_t next_of(const factor *f, int64_t n, bool unusual)
 {
-    product some = *p;
-    some.whole_b = NULL;
-    for (int64_t i = 0, end; i < p->rows; i = end + 1) {
-        for (end = i; end < p->rows && any_unusual(p->a + end * p->a_row, p->k, p->a_column); end++)
-            ;
-        some.rows = some.wanted = end - i;
-        some.a = p->a + i * p->a_row;
-        some.c = p->c + i * p->c_row;
-        if (end > i)
-            product_of_matrices(&some);
-    }
-    some = *p;
-    some.whole_b = NULL;
-    some.wanted = p->rows;
-    for (int64_t j = 0, end; j < p->columns; j = end + 1) {
-        for (end = j; end < p->columns && any_unusual(p->b + end * p->b_column, p->k, p->b_row); end++)
-            ;
-        some.columns = end - j;
-        some.b = p->b + j * p->b_column;
-        some.c = p->c + j;
-        if (end > j)
-            product_of_matrices(&some);
+    while (n < f->n && any_unusual(f, n) != unusual)
+        n++;
+    return n;
+}
+
+/* Those rows or columns are multiplied anew by vectors, as they would be if there were no tiles. */
+static void mend(const product *all, const factor *f)
+{
+    for (int64_t n = next_of(f, 0, true), end; n < f->n; n = next_of(f, end, true)) {
+        product some = *all;
+        end = next_of(f, n, false);
+        some.whole_b = NULL;
+        if (f->right) {
+            some.columns = end - n;
+            some.b += n * some.b_column;
+            some.c += n;
+            some.wanted = some.rows;
+        } else {
+            some.rows = some.wanted = end - n;
+            some.a += n * some.a_row;
+            some.c += n * some.c_row;
+        }
+        product_of_matrices(&some);
     }
 }
 
 /* ---- The whole ------------------------------------------------------------------------------------------------ */
 
-/* Of the factor that is kept: packed and unusual is what some of cannot be split. */
-enum { NOT_PACKED, PACKED, PACKED_UNUSUAL };
-
+/* `whole`: whether the factor that is kept is packed, for several parts; NULL: it never is. */
 static void tiled_product(const product *all, const hg_tiling *tiling, int64_t *whole)
 {
     const factor left = { all->a, all->rows, all->a_row, all->k, all->a_column, false };
     const factor right = { all->b, all->columns, all->b_column, all->k, all->b_row, true };
-    char *const room = (char *)all->packed_a;
     const bool keeps_right = tiling->keeps_right;
-    const passage over = { keeps_right ? right : left, keeps_right ? left : right, room + 2 * hg_strip_bytes(tiling->depth), room,
-                           all->c, all->c_row, all->wanted, false };
-    const bool packed = whole != NULL && *whole != NOT_PACKED;
-    bool unusual_kept = packed && *whole == PACKED_UNUSUAL, unusual_past = false;
+    const passage over = { .kept = keeps_right ? right : left, .past = keeps_right ? left : right, .c = all->c,
+                           .c_row = all->c_row, .wanted = all->wanted, .packed_past = (char *)all->packed_a,
+                           .packed_kept = (char *)all->packed_a + 2 * hg_strip_bytes(tiling->depth) };
+    bool unusual = false;
     begin_tiles();
     for (int64_t n = 0; n < over.kept.n; n += tiling->most)
         for (int64_t k = 0; k < all->k; k += tiling->depth) {
@@ -276,18 +275,17 @@ static void tiled_product(const product *all, const hg_tiling *tiling, int64_t *
             p.onward = k > 0;
             if (whole != NULL)
                 p.packed_kept += hg_strips_bytes(p.kept.n, k);
-            if (!packed)
-                unusual_kept |= pack_kept(&p);
-            unusual_past |= go_past(&p);
+            if (whole == NULL || !*whole)
+                unusual |= pack_kept(&p);
+            unusual |= go_past(&p);
         }
     end_tiles();
+    if (unusual) {
+        mend(all, &left);
+        mend(all, &right);
+    }
     if (whole != NULL)
-        *whole = unusual_kept ? PACKED_UNUSUAL : PACKED;
-    if (!unusual_kept && !unusual_past)
-        return;
-    mend(all);
-    if (whole != NULL)
-        *whole = NOT_PACKED;
+        *whole = !unusual;
 }
 
 #endif
