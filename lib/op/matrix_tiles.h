@@ -12,9 +12,8 @@
 
 #include "matrix_strips.h"
 
-#if defined(__AMX_BF16__) && HG_REAL_BITS == 32
-#define HG_HAS_TILES 1
-#else
+/* The build says so of kernels for processors with tiles. */
+#ifndef HG_HAS_TILES
 #define HG_HAS_TILES 0
 #endif
 
