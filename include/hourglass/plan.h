@@ -7,7 +7,8 @@
 
 typedef struct hg_plan hg_plan;
 
-/* Instruction sets that kernels are compiled for; a plan takes the best that the processor has unless told. */
+/* Instruction sets that kernels are compiled for; a plan takes the best that the processor has unless told. Each gives the same
+   bits whatever the number of threads; HG_ISA_AMX multiplies f32 on matrix tiles, no less exactly than vectors do. */
 typedef enum hg_isa { HG_ISA_BEST, HG_ISA_BASE, HG_ISA_V3, HG_ISA_V4, HG_ISA_AMX } hg_isa;
 HG_API hg_isa      hg_isa_best(void);
 HG_API const char *hg_isa_name(hg_isa isa); /* "baseline", "x86-64-v3", "x86-64-v4", "x86-64-v4-amx" */

@@ -158,8 +158,10 @@ typedef struct hg_conv_share {
     int     column_cuts;
     size_t  bytes;
 } hg_conv_share;
-/* Strips of samples that are transformed together. */
+/* Bytes between the strips of one of Winograd's products and of the next. */
 enum { HG_STRIPS_APART = 192 };
+
+/* Strips of samples that are transformed together. */
 static inline int64_t hg_conv_strips_together(int64_t samples, int64_t from_channels)
 {
     enum { BYTES = 1 << 19 };
