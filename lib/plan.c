@@ -44,16 +44,17 @@ void hg_plan_free(hg_plan *plan)
 
 static bool check_options(hg_graph *graph, hg_plan_options *options)
 {
+    const hg_isa best = hg_isa_best();
     if (options->batch == 0)
         options->batch = 1;
     if (options->isa == HG_ISA_BEST)
-        options->isa = hg_isa_best();
+        options->isa = best;
     if (options->batch < 1)
         hg_graph_fail(graph, HG_BAD_ARGUMENT, "a plan's batch size must be at least 1, not %lld",
                       (long long)options->batch);
     if (options->threads < 0 || options->threads > 4096)
         hg_graph_fail(graph, HG_BAD_ARGUMENT, "a plan runs on 1 to 4096 threads, not %d", options->threads);
-    if (options->isa < HG_ISA_BASE || options->isa > hg_isa_best())
+    if (options->isa < HG_ISA_BASE || options->isa > best)
         hg_graph_fail(graph, HG_BAD_ARGUMENT, "this processor does not run %s", hg_isa_name(options->isa));
     return graph->error.status == HG_OK;
 }

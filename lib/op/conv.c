@@ -130,20 +130,16 @@ static void share_for_winograd(const hg_tensor *t, hg_conv_share *share)
     share->products = (size_t)(share->blocks * block * HG_CONV_BUNDLE);
 }
 
-static size_t larger_share(size_t a, int64_t bytes)
-{
-    return (size_t)hg_larger((int64_t)a, bytes / (int64_t)sizeof(float));
-}
-
-/* Of conv_winograd_tiles.h. */
+/* In f32: of conv_winograd_tiles.h. */
 static void share_for_strips(const hg_tensor *t, int64_t channels, hg_conv_share *share)
 {
     const int64_t from = hg_conv_from(t)->shape.dim[0] / ((const hg_conv *)t->attr)->groups;
-    const int64_t strip = HG_WINOGRAD_PRODUCTS * hg_strip_bytes(from), together = hg_conv_strips_together(t->shape.dim[3], from);
-    share->weights = larger_share(share->weights, hg_pieces(channels, HG_STRIP) * strip);
-    share->copy = larger_share(share->copy, together * strip + HG_WINOGRAD_PRODUCTS * HG_STRIPS_APART);
-    share->products = larger_share(share->products,
-                                   together * HG_WINOGRAD_PRODUCTS * HG_STRIP * HG_STRIP * (int64_t)sizeof(float));
+    const int64_t strip = HG_WINOGRAD_PRODUCTS * hg_strip_bytes(from), size = sizeof(float);
+    share->samples = HG_STRIP;
+    share->blocks = blocks_together(hg_pieces(t->shape.dim[3], HG_STRIP), WINOGRAD_BYTES / strip);
+    share->weights = (size_t)(hg_pieces(channels, HG_STRIP) * strip / size);
+    share->copy = (size_t)((share->blocks * strip + HG_WINOGRAD_PRODUCTS * HG_STRIPS_APART) / size);
+    share->products = (size_t)(share->blocks * HG_WINOGRAD_PRODUCTS * HG_STRIP * HG_STRIP);
 }
 
 hg_conv_share hg_conv_share_of(const hg_tensor *t)
@@ -160,11 +156,11 @@ hg_conv_share hg_conv_share_of(const hg_tensor *t)
     if (hg_elements(t) > 0) {
         share.samples = samples_of_block(t);
         share.blocks = hg_pieces(t->shape.dim[3], share.samples);
-        if (hg_conv_is_winograd(t))
-            share_for_winograd(t, &share);
         if (hg_conv_is_tiled(t))
             share_for_strips(t, channels, &share);
-        if (!hg_conv_is_winograd(t) && is_copied(t))
+        else if (hg_conv_is_winograd(t))
+            share_for_winograd(t, &share);
+        else if (is_copied(t))
             share_for_copy(t, &share);
     }
     share.bytes = HG_WORKSPACE_HEAD + (share.taps * sizeof(hg_taps) + LINE - 1) / LINE * LINE;
@@ -445,15 +441,11 @@ static void gather_channels(const gather *g, int64_t group, hg_span channels, bo
         }
 }
 
-typedef struct winograd_way {
-    void (*pack)(const winograd *w, const real *of, int64_t w_from, int64_t w_to, bool turned);
-    void (*run)(const winograd *w, int64_t first, int64_t last);
-} winograd_way;
-
+/* By vectors, by tiles. */
 static const winograd_way winograd_ways[] = {
-    { pack_winograd, winograd_rows },
+    { pack_winograd, transform_patch, multiply },
 #if HG_HAS_TILES
-    { split_weights, tiled_rows },
+    { split_weights, split_patch, multiply_split },
 #endif
 };
 
@@ -471,7 +463,7 @@ static void winograd_channels(const gather *g, const hg_tensor *t, int64_t group
         .shift = { to_y ? c->pad[0] : 2 - c->pad[0], to_y ? c->pad[1] : 2 - c->pad[1] },
         .from_channels = g->from_channels,
         .to_channels = channels.last - channels.first,
-        .height = tallest(channels.last - channels.first),
+        .height = hg_conv_is_tiled(t) ? HG_STRIP : tallest(channels.last - channels.first),
         .samples = g->samples,
         .block = g->share.samples,
         .blocks = g->share.blocks,
@@ -482,7 +474,7 @@ static void winograd_channels(const gather *g, const hg_tensor *t, int64_t group
     const winograd_way *way = &winograd_ways[hg_conv_is_tiled(t)];
     if (!packed)
         way->pack(&w, g->w + group * g->w_group + channels.first * g->w_to, g->w_from, g->w_to, !to_y);
-    way->run(&w, g->box.first_row, g->box.last_row);
+    winograd_rows(&w, way, g->box.first_row, g->box.last_row);
 }
 
 static gather gather_of(const hg_tensor *t, void *y, const void *const in[], void *workspace, int part, int parts)

@@ -110,12 +110,14 @@ static inline bool hg_conv_is_winograd(const hg_tensor *t)
     return c->result == HG_CONV_W ? take * (a * b + 16 * (a + b)) < 1.2 * (a * b) : take < 0.75 && a * b >= 8 * (a + b);
 }
 
-/* Whether its products go by matrix tiles, which channels have to fill nearly. */
+/* Whether its products go by matrix tiles, which channels have to fill nearly; by weight samples too, which are steps of k. */
 static inline bool hg_conv_is_tiled(const hg_tensor *t)
 {
-    const int64_t groups = ((const hg_conv *)t->attr)->groups;
-    return hg_has_strips(t) && hg_conv_is_winograd(t) && t->shape.dim[0] / groups > HG_STRIP / 2 &&
-           hg_conv_from(t)->shape.dim[0] / groups > HG_STRIP / 2;
+    const hg_conv *c = t->attr;
+    const hg_tensor *from = hg_conv_from(t), *tiled = c->result == HG_CONV_W ? t->input[1] : t;
+    const int64_t samples = from->shape.dim[3], whole = hg_pieces(samples, HG_STRIP_STEPS) * (int64_t)HG_STRIP_STEPS;
+    return hg_has_strips(t) && hg_conv_is_winograd(t) && tiled->shape.dim[0] / c->groups > HG_STRIP / 2 &&
+           from->shape.dim[0] / c->groups > HG_STRIP / 2 && (c->result != HG_CONV_W || 8 * samples >= 7 * whole);
 }
 
 /* ---- How conv2d and conv_transpose2d are cut ------------------------------------------------------------- */
@@ -160,14 +162,6 @@ typedef struct hg_conv_share {
 } hg_conv_share;
 /* Bytes between the strips of one of Winograd's products and of the next. */
 enum { HG_STRIPS_APART = 192 };
-
-/* Strips of samples that are transformed together. */
-static inline int64_t hg_conv_strips_together(int64_t samples, int64_t from_channels)
-{
-    enum { BYTES = 1 << 19 };
-    const int64_t fit = BYTES / (HG_WINOGRAD_PRODUCTS * hg_strip_bytes(from_channels));
-    return hg_largest_piece(hg_pieces(samples, HG_STRIP), fit < 1 ? 1 : fit);
-}
 hg_conv_share hg_conv_share_of(const hg_tensor *t);
 
 /* ---- How conv2d_weight is cut ---------------------------------------------------------------------------- */
@@ -197,14 +191,6 @@ typedef struct hg_conv_tiling {
     size_t  share, bytes;     /* of a part, and of a chunk's sums */
 } hg_conv_tiling;
 hg_conv_tiling hg_conv_tiling_of(const hg_tensor *t);
-
-/* Whether it goes by matrix tiles, which have to be nearly full of channels, and their blocks of k of samples. */
-static inline bool hg_conv_weight_is_tiled(const hg_tensor *t)
-{
-    const int64_t samples = t->input[1]->shape.dim[3], whole = hg_pieces(samples, HG_STRIP_STEPS) * (int64_t)HG_STRIP_STEPS;
-    return hg_has_strips(t) && t->shape.dim[0] / ((const hg_conv *)t->attr)->groups > HG_STRIP / 2 &&
-           t->shape.dim[1] > HG_STRIP / 2 && 8 * samples >= 7 * whole;
-}
 
 #ifdef HG_KERNELS
 extern const hg_kernels OP(conv_winograd_weight); /* for conv2d_weight; conv.c has the tiles that it needs */

@@ -66,7 +66,7 @@ hg_conv_tiling hg_conv_tiling_of(const hg_tensor *t)
     const hg_conv *c = t->attr;
     const int64_t *of_y = t->input[1]->shape.dim, size = (int64_t)hg_dtype_size(t->dtype), line = LINE / size;
     const int64_t outputs = t->shape.dim[0] / c->groups, inputs = t->shape.dim[1];
-    const bool tiled = hg_conv_weight_is_tiled(t);
+    const bool tiled = hg_conv_is_tiled(t);
     const int64_t step = tiled ? HG_STRIP_STEPS : line, sums = tiled ? 2 : 1;
     const int64_t columns = hg_pieces(of_y[2], HG_WINOGRAD_TILE), samples = hg_pieces(of_y[3], step);
     hg_conv_tiling cut = { .bundles = hg_pieces(outputs, MOST_OF_UNIT / size), .rows = hg_pieces(of_y[1], HG_WINOGRAD_TILE) };

@@ -18,14 +18,20 @@ typedef struct winograd {
     real       *weights, *data, *products;
 } winograd;
 
+/* Number i of B' of four, a to d: of b and c, or where i is 0 of a and c, where it is 3 of b and d. */
+HG_INLINE vec of_four(const int i, vec earlier, vec later)
+{
+    return i == 1 ? earlier + later : i == 2 ? later - earlier : earlier - later;
+}
+
 /* B' of four, in place. */
 HG_INLINE void transform_line(vec *d0, vec *d1, vec *d2, vec *d3)
 {
     const vec a = *d0, b = *d1, c = *d2, d = *d3;
-    *d0 = a - c;
-    *d1 = b + c;
-    *d2 = c - b;
-    *d3 = b - d;
+    *d0 = of_four(0, a, c);
+    *d1 = of_four(1, b, c);
+    *d2 = of_four(2, b, c);
+    *d3 = of_four(3, b, d);
 }
 
 /* B' d B, in place. */
@@ -35,6 +41,12 @@ HG_INLINE void transform_data(vec d[4][4])
         transform_line(&d[0][j], &d[1][j], &d[2][j], &d[3][j]);
     HG_UNROLL for (int i = 0; i < 4; i++)
         transform_line(&d[i][0], &d[i][1], &d[i][2], &d[i][3]);
+}
+
+/* Not on padding. */
+static bool is_there(const int64_t size[2], int64_t row, int64_t column)
+{
+    return row >= 0 && row < size[0] && column >= 0 && column < size[1];
 }
 
 /* Which lanes of n of a 4 x 4 patch there are. */
@@ -49,7 +61,7 @@ static patch_lanes lanes_of_patch(const int64_t size[2], int64_t row, int64_t co
     patch_lanes p = { .whole = n >= LANES };
     for (int i = 0; i < height; i++)
         for (int j = 0; j < height; j++) {
-            const bool there = row + i >= 0 && row + i < size[0] && column + j >= 0 && column + j < size[1];
+            const bool there = is_there(size, row + i, column + j);
             p.some[i][j] = first_lanes(!there ? 0 : hg_smaller(n, LANES));
             p.whole = p.whole && there;
         }
@@ -92,7 +104,7 @@ HG_OUTLINE void transform_patch(const winograd *w, int64_t row, int64_t column, 
     }
 }
 
-/* `height` channels of the result from `first` on. products: product, channel, sample. */
+/* `height` channels of the result from `first` on, in whole vectors. products: product, channel, sample. */
 static void multiply(const winograd *w, int64_t first, int height, int64_t samples)
 {
     static const real none[HG_MOST_HEIGHT];
@@ -102,7 +114,7 @@ static void multiply(const winograd *w, int64_t first, int height, int64_t sampl
         const real *of = w->weights + (first * HG_WINOGRAD_PRODUCTS + k * height) * channels;
         for (int64_t n = 0; n < samples; n += w->block)
             sum_lanes(HG_PACKED, height, &by, none, w->data + k * product + n * channels, of,
-                      hg_smaller(w->block, samples - n), w->products + k * height * together + n, together);
+                      hg_smaller(w->block, (samples - n + LANES - 1) / LANES * LANES), w->products + k * height * together + n, together);
     }
 }
 
@@ -169,6 +181,16 @@ static void transform_weights(real g[9][HG_MOST_HEIGHT], real u[16][HG_MOST_HEIG
         }
 }
 
+/* Of one channel of `from`: the weights of `height` channels of the result, w_to apart. */
+static void transform_channel(const real *of, int64_t w_to, bool turned, int64_t height, real u[16][HG_MOST_HEIGHT])
+{
+    real g[9][HG_MOST_HEIGHT] = { { 0 } };
+    for (int64_t o = 0; o < height; o++)
+        for (int k = 0; k < 9; k++)
+            g[k][o] = of[o * w_to + (turned ? 8 - k : k)];
+    transform_weights(g, u);
+}
+
 /* of: the weights of the first channels, steps from one channel to the next, `turned`: the last tap comes first.
    weights: tile, product, channel of `from`, channel of the tile. */
 HG_OUTLINE void pack_winograd(const winograd *w, const real *of, int64_t w_from, int64_t w_to, bool turned)
@@ -177,11 +199,8 @@ HG_OUTLINE void pack_winograd(const winograd *w, const real *of, int64_t w_from,
         const int64_t height = hg_smaller(w->height, w->to_channels - first);
         real *to = w->weights + first * HG_WINOGRAD_PRODUCTS * w->from_channels;
         for (int64_t c = 0; c < w->from_channels; c++, to += height) {
-            real g[9][HG_MOST_HEIGHT] = { { 0 } }, u[16][HG_MOST_HEIGHT];
-            for (int64_t o = 0; o < height; o++)
-                for (int k = 0; k < 9; k++)
-                    g[k][o] = of[(first + o) * w_to + c * w_from + (turned ? 8 - k : k)];
-            transform_weights(g, u);
+            real u[16][HG_MOST_HEIGHT];
+            transform_channel(of + first * w_to + c * w_from, w_to, turned, height, u);
             for (int k = 0; k < HG_WINOGRAD_PRODUCTS; k++)
                 for (int64_t o = 0; o < height; o++)
                     to[k * w->from_channels * height + o] = u[k][o];
@@ -189,18 +208,25 @@ HG_OUTLINE void pack_winograd(const winograd *w, const real *of, int64_t w_from,
     }
 }
 
+/* How weights and patches are made ready, and multiplied. */
+typedef struct winograd_way {
+    void (*pack)(const winograd *w, const real *of, int64_t w_from, int64_t w_to, bool turned);
+    void (*transform)(const winograd *w, int64_t row, int64_t column, int64_t sample, int64_t samples);
+    void (*multiply)(const winograd *w, int64_t first, int height, int64_t samples);
+} winograd_way;
+
 /* Rows [first, last) of the result. */
-static void winograd_rows(const winograd *w, int64_t first, int64_t last)
+static void winograd_rows(const winograd *w, const winograd_way *way, int64_t first, int64_t last)
 {
     const int64_t together = w->blocks * w->block;
     for (int64_t row = first; row < last; row += HG_WINOGRAD_TILE)
         for (int64_t sample = 0; sample < w->samples; sample += together) {
             const int64_t samples = hg_smaller(together, w->samples - sample);
             for (int64_t column = 0; column < w->size[1]; column += HG_WINOGRAD_TILE) {
-                transform_patch(w, row - w->shift[0], column - w->shift[1], sample, samples);
+                way->transform(w, row - w->shift[0], column - w->shift[1], sample, samples);
                 for (int64_t o = 0; o < w->to_channels; o += w->height) {
                     const int height = (int)hg_smaller(w->height, w->to_channels - o);
-                    multiply(w, o, height, (samples + LANES - 1) / LANES * LANES);
+                    way->multiply(w, o, height, samples);
                     write_tile(w, o, height, row, column, sample, samples);
                 }
             }

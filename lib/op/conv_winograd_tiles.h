@@ -1,4 +1,4 @@
-/* The products of conv_winograd.h on matrix tiles: the data are split where they are transformed. */
+/* The other way of conv_winograd.h, on matrix tiles: data and weights are split where they are transformed. */
 #ifndef HG_OP_CONV_WINOGRAD_TILES_H
 #define HG_OP_CONV_WINOGRAD_TILES_H
 
@@ -31,7 +31,6 @@ HG_OUTLINE void split_patch(const winograd *w, int64_t row, int64_t column, int6
     const int64_t strip = hg_strip_bytes(w->from_channels), product = split_product(w);
     const patch_lanes most = lanes_of_patch(w->from_size, row, column, 4, samples);
     const patch_lanes last = lanes_of_patch(w->from_size, row, column, 4, samples % LANES);
-    vec unusual = { 0 };
     for (int64_t block = 0; block * STEPS < w->from_channels; block++)
         for (int64_t i = 0; i < TILE; i++)
             for (int64_t n = 0; n < samples; n += TILE) {
@@ -42,7 +41,7 @@ HG_OUTLINE void split_patch(const winograd *w, int64_t row, int64_t column, int6
                 char *to = (char *)w->data + n / STRIP * strip + block * BLOCK_BYTES;
                 to += n % STRIP / TILE * TILE_BYTES + i * TILE_ROW;
                 for (int k = 0; k < HG_WINOGRAD_PRODUCTS; k++, to += product)
-                    split(load(lower + k * LANES), load(upper + k * LANES), to, &unusual);
+                    split(load(lower + k * LANES), load(upper + k * LANES), to);
             }
 }
 
@@ -52,12 +51,9 @@ static void weights_of_block(const real *of, int64_t w_from, int64_t w_to, bool 
 {
     for (int64_t first = 0; first < outputs; first += HG_MOST_HEIGHT)
         for (int64_t c = 0; c < STEPS; c++) {
-            real g[9][HG_MOST_HEIGHT] = { { 0 } }, u[16][HG_MOST_HEIGHT];
+            real u[16][HG_MOST_HEIGHT];
             const int64_t height = hg_smaller(HG_MOST_HEIGHT, outputs - first);
-            for (int64_t o = 0; o < height && c < channels; o++)
-                for (int k = 0; k < 9; k++)
-                    g[k][o] = of[(first + o) * w_to + c * w_from + (turned ? 8 - k : k)];
-            transform_weights(g, u);
+            transform_channel(of + first * w_to + c * w_from, w_to, turned, c < channels ? height : 0, u);
             for (int k = 0; k < HG_WINOGRAD_PRODUCTS; k++)
                 for (int64_t o = 0; o < height; o++)
                     to[(k * STRIP + first + o) * STEPS + c] = u[k][o];
@@ -68,7 +64,6 @@ static void weights_of_block(const real *of, int64_t w_from, int64_t w_to, bool 
 HG_OUTLINE void split_weights(const winograd *w, const real *of, int64_t w_from, int64_t w_to, bool turned)
 {
     const int64_t strip = hg_strip_bytes(w->from_channels);
-    vec unusual = { 0 };
     for (int64_t first = 0; first < w->to_channels; first += STRIP)
         for (int64_t c = 0; c < w->from_channels; c += STEPS) {
             const int64_t outputs = hg_smaller(STRIP, w->to_channels - first);
@@ -77,7 +72,7 @@ HG_OUTLINE void split_weights(const winograd *w, const real *of, int64_t w_from,
             for (int k = 0; k < HG_WINOGRAD_PRODUCTS; k++, to += strip)
                 for (int64_t o = 0; o < outputs; o++) {
                     const real *lower = w->products + (k * STRIP + o) * STEPS;
-                    split(load(lower), load(lower + TILE), to + o / TILE * TILE_BYTES + o % TILE * TILE_ROW, &unusual);
+                    split(load(lower), load(lower + TILE), to + o / TILE * TILE_BYTES + o % TILE * TILE_ROW);
                 }
         }
 }
@@ -87,34 +82,13 @@ static void multiply_split(const winograd *w, int64_t first, int height, int64_t
 {
     const int64_t strip = hg_strip_bytes(w->from_channels), together = w->blocks * STRIP;
     const char *a = (const char *)w->weights + first / STRIP * HG_WINOGRAD_PRODUCTS * strip, *b = (const char *)w->data;
+    begin_tiles();
     for (int k = 0; k < HG_WINOGRAD_PRODUCTS; k++, a += strip, b += split_product(w))
         for (int64_t n = 0; n < samples; n += STRIP) {
             const tiles_of t = { .tall = height > TILE, .wide = samples - n > TILE, .a = a, .b = b + n / STRIP * strip,
                                  .blocks = hg_pieces(w->from_channels, STEPS),
                                  .c = w->products + k * height * together + n, .c_row = together };
             multiply_strips(&t, NULL, NULL);
-        }
-}
-
-static void tiled_rows(const winograd *of, int64_t first, int64_t last)
-{
-    winograd strips = *of;
-    const winograd *w = &strips;
-    strips.blocks = hg_conv_strips_together(of->samples, of->from_channels);
-    strips.block = STRIP;
-    const int64_t together = strips.blocks * STRIP;
-    begin_tiles();
-    for (int64_t row = first; row < last; row += HG_WINOGRAD_TILE)
-        for (int64_t sample = 0; sample < w->samples; sample += together) {
-            const int64_t samples = hg_smaller(together, w->samples - sample);
-            for (int64_t column = 0; column < w->size[1]; column += HG_WINOGRAD_TILE) {
-                split_patch(w, row - w->shift[0], column - w->shift[1], sample, samples);
-                for (int64_t o = 0; o < w->to_channels; o += STRIP) {
-                    const int height = (int)hg_smaller(STRIP, w->to_channels - o);
-                    multiply_split(w, o, height, samples);
-                    write_tile(w, o, height, row, column, sample, samples);
-                }
-            }
         }
     end_tiles();
 }

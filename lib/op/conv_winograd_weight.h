@@ -55,7 +55,7 @@ HG_INLINE void turn_square(const bool whole, const real *from, int64_t channel, 
 HG_OUTLINE void turn(const winograd_sum *w, const image *of, const stretch *s, int64_t channel, int64_t row, int64_t column,
                      real *to, int64_t step)
 {
-    const bool there = row >= 0 && row < of->size[0] && column >= 0 && column < of->size[1];
+    const bool there = is_there(of->size, row, column);
     const int64_t of_channel = of->size[0] * of->size[1] * w->samples, channels = of->channels - channel;
     const real *from = of->at + channel * of_channel + s->sample;
     for (int64_t n = 0; n < s->samples; n += LANES, to += step) {
@@ -84,13 +84,13 @@ HG_OUTLINE void data_of_patch(const real *const column[4], int64_t samples, real
     }
 }
 
-/* A of two. Its last row is -b, whose sign write_taps sees to. */
+/* Number i of A of two. The last is -b, whose sign write_taps sees to. */
+HG_INLINE vec of_two(const int i, vec a, vec b) { return i == 0 ? a : i == 1 ? a + b : i == 2 ? a - b : b; }
+
 HG_INLINE void transform_pair(vec a, vec b, vec s[4])
 {
-    s[0] = a;
-    s[1] = a + b;
-    s[2] = a - b;
-    s[3] = b;
+    HG_UNROLL for (int i = 0; i < 4; i++)
+        s[i] = of_two(i, a, b);
 }
 
 HG_OUTLINE void cotangent_of_tile(const real *turned, int64_t samples, real *to, int64_t step, int64_t product)
@@ -184,8 +184,6 @@ static void add_stretches(const winograd_sum *w, int64_t first, int64_t last)
 
 #if HG_HAS_TILES
 
-static bool is_tiled(const hg_tensor *t) { return hg_conv_weight_is_tiled(t); }
-
 /* A block of k: some samples of a tile. It is split for one of the products at a time, for the first-level cache. */
 typedef struct block_of_tile {
     const stretch *s;
@@ -208,18 +206,13 @@ static int64_t place_of(const winograd_sum *w, const image *of, const stretch *s
 /* The lanes there; on padding none. */
 static some_lanes lanes_there(const image *of, const stretch *s, int64_t row, int64_t column, int64_t n)
 {
-    const bool there = row >= 0 && row < of->size[0] && column >= 0 && column < of->size[1] && n < s->samples;
+    const bool there = is_there(of->size, row, column) && n < s->samples;
     return first_lanes(there ? hg_smaller(s->samples - n, LANES) : 0);
 }
 
-/* Number i of A of two, and of B' of four, in which only the two come in that these are. */
-HG_INLINE vec of_two(const int i, vec a, vec b) { return i == 0 ? a : i == 1 ? a + b : i == 2 ? a - b : b; }
+/* Which of four come in in number i of B'. */
 HG_INLINE int earlier_of_four(const int i) { return i == 0 ? 0 : 1; }
 HG_INLINE int later_of_four(const int i) { return i == 3 ? 3 : 2; }
-HG_INLINE vec of_four(const int i, vec earlier, vec later)
-{
-    return i == 1 ? earlier + later : i == 2 ? later - earlier : earlier - later;
-}
 
 /* Of x: vector of channels, of samples, columns in turns, four lines. */
 static real *squares_at(const winograd_sum *w, int64_t channel, int64_t n, int64_t column)
@@ -296,21 +289,19 @@ HG_INLINE void split_y(const int i, const int j, const winograd_sum *w, const bl
     const image *of = j < 2 ? &w->y : &w->x;
     const real *soon = ahead(w, of, b, i, j), *line = b->lines;
     const int64_t of_channel = channel_of(w, of);
-    vec unusual = { 0 };
     for (int64_t c = 0; c < w->y.channels; c++, line += 2 * STEPS) {
         vec s[2];
         if (c < of->channels)
             __builtin_prefetch(soon + c * of_channel, 0, 2);
         HG_UNROLL for (int half = 0; half < 2; half++)
             s[half] = of_two(j, load(line + half * LANES), load(line + STEPS + half * LANES));
-        split(s[0], s[1], b->y + c / STRIP * BLOCK_BYTES + c % STRIP * TILE_ROW, &unusual);
+        split(s[0], s[1], b->y + c / STRIP * BLOCK_BYTES + c % STRIP * TILE_ROW);
     }
 }
 
 HG_INLINE void split_x(const int i, const int j, const winograd_sum *w, const block_of_tile *b)
 {
     const int64_t column = b->s->column + 2 * b->tile;
-    vec unusual = { 0 };
     for (int64_t c = 0; c < w->x.channels; c += LANES) {
         const real *earlier[2], *later[2];
         char *to = b->x + c / STRIP * BLOCK_BYTES + c % STRIP * TILE_ROW;
@@ -322,7 +313,7 @@ HG_INLINE void split_x(const int i, const int j, const winograd_sum *w, const bl
             vec d[2];
             HG_UNROLL for (int half = 0; half < 2; half++)
                 d[half] = of_four(j, load(earlier[half] + n), load(later[half] + n));
-            split(d[0], d[1], to, &unusual);
+            split(d[0], d[1], to);
         }
     }
 }
@@ -387,10 +378,15 @@ static void multiply_stretches(const winograd_sum *w, int64_t first, int64_t las
     end_tiles();
 }
 
-#else
-static bool is_tiled(const hg_tensor *t) { return (void)t, false; }
-static void multiply_stretches(const winograd_sum *w, int64_t first, int64_t last) { (void)w, (void)first, (void)last; }
 #endif
+
+/* By vectors, by tiles. */
+static void (*const sum_stretches[])(const winograd_sum *w, int64_t first, int64_t last) = {
+    add_stretches,
+#if HG_HAS_TILES
+    multiply_stretches,
+#endif
+};
 
 /* ---- The result -------------------------------------------------------------------------------------------- */
 
@@ -463,8 +459,8 @@ static void winograd_weight(const hg_tensor *t, void *y, const void *const in[],
         w.x.at = (const real *)in[0] + (group * inputs + input) * hg_elements_of_axes(t->input[0], 1, 4);
         w.y.at = (const real *)in[1] + (group * outputs + output) * hg_elements_of_axes(t->input[1], 1, 4);
         w.height = hg_largest_piece(w.y.channels, HG_MOST_HEIGHT);
-        (is_tiled(t) ? multiply_stretches : add_stretches)(&w, hg_part_begin(stretches, chunk, cut.chunks),
-                                                           hg_part_begin(stretches, chunk + 1, cut.chunks));
+        sum_stretches[hg_conv_is_tiled(t)](&w, hg_part_begin(stretches, chunk, cut.chunks),
+                                           hg_part_begin(stretches, chunk + 1, cut.chunks));
         write_taps(&w, (real *)(sums + cut.bytes * (size_t)chunk) + (group * outputs + output) * step + input * 9, step);
     }
 }

@@ -194,7 +194,7 @@ static bool is_own(const hg_tensor *t)
 }
 
 #if !HG_HAS_TILES
-static void tiled_product(const product *p, const hg_tiling *tiling, int64_t *whole) { (void)p, (void)tiling, (void)whole; }
+static void tiled_product(const product *p, const hg_tensor *t) { (void)p, (void)t; }
 #endif
 
 /* ---- The ops --------------------------------------------------------------------------------------------- */
@@ -219,9 +219,8 @@ static void matmul(const hg_tensor *t, void *y, const void *const in[], void *sc
         p.whole_b = scratch;
     if (p.rows <= 0 || p.columns <= 0)
         return;
-    const hg_tiling tiling = hg_matmul_tiling(t);
     if (hg_matmul_is_tiled(t))
-        tiled_product(&p, &tiling, p.whole_b);
+        tiled_product(&p, t);
     else if (is_own(t))
         own_product(&p, n == 1);
     else
@@ -274,9 +273,8 @@ static void gram(const hg_tensor *t, void *y, const void *const in[], void *scra
     p.packed_b = p.packed_a + room.left;
     if (p.rows <= 0)
         return;
-    const hg_tiling tiling = hg_matmul_tiling(t);
     if (hg_matmul_is_tiled(t))
-        tiled_product(&p, &tiling, NULL);
+        tiled_product(&p, t);
     else
         own_product(&p, m == 1);
     mirror(&p);

@@ -30,9 +30,9 @@ _Static_assert((int)BLOCK_BYTES == (int)HG_BLOCK_BYTES, "room for strips");
 
 /* ---- Splitting ----------------------------------------------------------------------------------------------- */
 
-/* Where two reals' parts go, side by side: the first part is the nearest, of the others nothing is left. What cannot be split
-   makes `unusual` NaN or infinite. */
-HG_INLINE void split(vec x, vec y, char *to, vec *unusual)
+/* Where two reals' parts go, side by side: the first part is the nearest, of the others nothing is left. Returns NaN or an
+   infinity for what cannot be split. */
+HG_INLINE vec split(vec x, vec y, char *to)
 {
     const ivec zero = { 0 }, half = zero + 0x8000, upper = zero + (integer)0xffff0000;
     const __m512i down = _mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302);
@@ -47,7 +47,7 @@ HG_INLINE void split(vec x, vec y, char *to, vec *unusual)
         x_part = part == 0 ? (vec)((ivec)x & upper) : x;
         y_part = part == 0 ? (vec)((ivec)y & upper) : y;
     }
-    *unusual += x * y;
+    return x * y;
 }
 
 HG_INLINE bool is_unusual(vec unusual)

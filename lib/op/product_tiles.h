@@ -55,13 +55,13 @@ HG_OUTLINE void pack_tile(const half_tile *lower, const half_tile *upper, char *
     if (is_plain(lower) && is_plain(upper)) {
         const real *x = lower->from, *y = upper->from;
         for (int i = 0; i < TILE; i++, x += lower->row, y += upper->row)
-            split(load(x), load(y), to + i * TILE_ROW, &seen);
+            seen += split(load(x), load(y), to + i * TILE_ROW);
     } else {
         vec x[TILE], y[TILE];
         load_half(lower, x);
         load_half(upper, y);
         for (int i = 0; i < TILE; i++)
-            split(x[i], y[i], to + i * TILE_ROW, &seen);
+            seen += split(x[i], y[i], to + i * TILE_ROW);
     }
     *unusual = seen;
 }
@@ -252,22 +252,24 @@ static void mend(const product *all, const factor *f)
 
 /* ---- The whole ------------------------------------------------------------------------------------------------ */
 
-/* `whole`: whether the factor that is kept is packed, for several parts; NULL: it never is. */
-static void tiled_product(const product *all, const hg_tiling *tiling, int64_t *whole)
+/* A part of t. whole_b tells whether the factor that is kept is packed, whichever it is. */
+static void tiled_product(const product *all, const hg_tensor *t)
 {
+    const hg_tiling tiling = hg_matmul_tiling(t);
+    int64_t *const whole = all->whole_b;
     const factor left = { all->a, all->rows, all->a_row, all->k, all->a_column, false };
     const factor right = { all->b, all->columns, all->b_column, all->k, all->b_row, true };
-    const bool keeps_right = tiling->keeps_right;
+    const bool keeps_right = tiling.keeps_right;
     const passage over = { .kept = keeps_right ? right : left, .past = keeps_right ? left : right, .c = all->c,
                            .c_row = all->c_row, .wanted = all->wanted, .packed_past = (char *)all->packed_a,
-                           .packed_kept = (char *)all->packed_a + 2 * hg_strip_bytes(tiling->depth) };
+                           .packed_kept = (char *)all->packed_a + 2 * hg_strip_bytes(tiling.depth) };
     bool unusual = false;
     begin_tiles();
-    for (int64_t n = 0; n < over.kept.n; n += tiling->most)
-        for (int64_t k = 0; k < all->k; k += tiling->depth) {
+    for (int64_t n = 0; n < over.kept.n; n += tiling.most)
+        for (int64_t k = 0; k < all->k; k += tiling.depth) {
             passage p = over;
-            p.kept.n = hg_smaller(over.kept.n - n, tiling->most);
-            p.kept.k = p.past.k = hg_smaller(all->k - k, tiling->depth);
+            p.kept.n = hg_smaller(over.kept.n - n, tiling.most);
+            p.kept.k = p.past.k = hg_smaller(all->k - k, tiling.depth);
             p.kept.from += n * p.kept.across + k * p.kept.along;
             p.past.from += k * p.past.along;
             p.c += keeps_right ? n : n * p.c_row;
